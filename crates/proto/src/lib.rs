@@ -1,1 +1,17 @@
+//! What both ends of Voxpost must agree on.
+//!
+//! API types and error codes of the wire contract v1, the socket's messages, and (as they arrive) the sans-IO state
+//! machines that client and server share. This crate opens no socket, reads no clock and makes no random number: time,
+//! ids and randomness come in as arguments. Opus packets are opaque here.
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod api;
+mod problem;
+pub mod socket;
+mod time;
+
+pub use crate::problem::{ErrorCode, PROBLEM_JSON, Problem};
+pub use crate::time::Timestamp;
+pub use uuid::Uuid;

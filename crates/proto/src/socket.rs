@@ -1,0 +1,276 @@
+//! Text messages of the socket: JSON `{type, …}`, subprotocol `voxpost.v1`.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Problem;
+use crate::api::{Conversation, Member, Message, PlaybackSummary, User};
+
+/// The only subprotocol that the server echoes.
+pub const SUBPROTOCOL: &str = "voxpost.v1";
+
+/// A browser passes its token as a second subprotocol with this prefix.
+pub const BEARER_PREFIX: &str = "bearer.";
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ClientMessage {
+    /// The first message.
+    #[serde(rename = "hello")]
+    Hello {
+        /// Go on after this token; nothing is replayed without.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Which device it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device_id: Option<Uuid>,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// Tells the others of a conversation that its sender is recording.
+    #[serde(rename = "typing")]
+    Typing {
+        /// Where.
+        conversation_id: Uuid,
+        /// `recording`.
+        kind: String,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ServerMessage {
+    /// The answer to `hello`.
+    #[serde(rename = "welcome")]
+    Welcome {
+        /// Whose socket it is.
+        user: User,
+        /// The session behind the token; null for a token of another issuer.
+        session_id: Option<Uuid>,
+        /// The server pings this often.
+        heartbeat_ms: u64,
+        /// As in the request.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// The replay is over; what follows is live.
+    #[serde(rename = "synced")]
+    Synced {
+        /// Where the client is now.
+        token: String,
+    },
+    /// The token is too old: list again, then go on from `token`.
+    #[serde(rename = "resync_required")]
+    ResyncRequired {
+        /// The present.
+        token: String,
+    },
+    /// A request was done.
+    #[serde(rename = "ok")]
+    Ok {
+        /// As in the request.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// A request failed.
+    #[serde(rename = "error")]
+    Error {
+        /// As in the request.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+        /// Why.
+        problem: Problem,
+    },
+    /// Something that does not last.
+    #[serde(untagged)]
+    Ephemeral(Ephemeral),
+    /// Something that lasts, with its token.
+    #[serde(untagged)]
+    Event(Event),
+}
+
+/// Without token and replay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Ephemeral {
+    /// Somebody is recording.
+    #[serde(rename = "typing")]
+    Typing {
+        /// Where.
+        conversation_id: Uuid,
+        /// Who.
+        user: User,
+        /// `recording`.
+        kind: String,
+    },
+    /// The sender's upload is being processed.
+    #[serde(rename = "message.processing")]
+    MessageProcessing {
+        /// Which.
+        message: Box<Message>,
+    },
+    /// The sender's upload was refused after all.
+    #[serde(rename = "message.failed")]
+    MessageFailed {
+        /// Which.
+        message: Box<Message>,
+        /// Why.
+        problem: Problem,
+    },
+    /// The listener's other device moved the playhead.
+    #[serde(rename = "playback.updated")]
+    PlaybackUpdated {
+        /// Which.
+        message_id: Uuid,
+        /// Where it is now.
+        playback: PlaybackSummary,
+    },
+}
+
+/// A durable event: also in `GET /v1/sync`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// Opaque; keep the last.
+    pub token: String,
+    /// Where it happened.
+    pub conversation_id: Uuid,
+    /// What happened.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Change {
+    /// Published; once for each message, also to the sender's devices.
+    #[serde(rename = "message.created")]
+    MessageCreated {
+        /// As this recipient sees it.
+        message: Box<Message>,
+    },
+    /// Changed: analysed, or from `recording` to `ready`.
+    #[serde(rename = "message.updated")]
+    MessageUpdated {
+        /// As this recipient sees it.
+        message: Box<Message>,
+    },
+    /// A tombstone now.
+    #[serde(rename = "message.deleted")]
+    MessageDeleted {
+        /// The tombstone.
+        message: Box<Message>,
+    },
+    /// The recipient is in it.
+    #[serde(rename = "conversation.created")]
+    ConversationCreated {
+        /// As this recipient sees it.
+        conversation: Box<Conversation>,
+    },
+    /// Its title, settings, or whether one may send.
+    #[serde(rename = "conversation.updated")]
+    ConversationUpdated {
+        /// As this recipient sees it.
+        conversation: Box<Conversation>,
+    },
+    /// Somebody came.
+    #[serde(rename = "member.joined")]
+    MemberJoined {
+        /// Who, with their marks.
+        member: Member,
+    },
+    /// Somebody left or was removed; they learn it too.
+    #[serde(rename = "member.left")]
+    MemberLeft {
+        /// Who.
+        user: User,
+    },
+    /// Somebody read.
+    #[serde(rename = "read.updated")]
+    ReadUpdated {
+        /// Who.
+        user: User,
+        /// Up to here.
+        seq: i64,
+    },
+    /// It reached one of somebody's devices.
+    #[serde(rename = "delivered.updated")]
+    DeliveredUpdated {
+        /// Who.
+        user: User,
+        /// Up to here.
+        seq: i64,
+    },
+    /// Somebody played the recipient's message.
+    #[serde(rename = "played")]
+    Played {
+        /// Which.
+        message_id: Uuid,
+        /// Who.
+        user: User,
+    },
+}
+
+/// `GET /v1/sync`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SyncPage {
+    /// What happened since, in order.
+    pub items: Vec<Event>,
+    /// Pass it as `since` next time.
+    pub token: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hello_needs_nothing_but_its_type() {
+        let hello: ClientMessage = serde_json::from_str(r#"{"type":"hello"}"#).unwrap();
+        assert_eq!(
+            hello,
+            ClientMessage::Hello {
+                since: None,
+                device_id: None,
+                reference: None
+            }
+        );
+    }
+
+    #[test]
+    fn an_event_is_flat() {
+        let user = User {
+            id: Uuid::nil(),
+            username: "ana".into(),
+            display_name: "Ana".into(),
+        };
+        let event = Event {
+            token: "7".into(),
+            conversation_id: Uuid::nil(),
+            change: Change::ReadUpdated { user, seq: 3 },
+        };
+        let value = serde_json::to_value(ServerMessage::Event(event.clone())).unwrap();
+        assert_eq!(value["type"], "read.updated");
+        assert_eq!(value["token"], "7");
+        assert_eq!(value["seq"], 3);
+        assert_eq!(
+            serde_json::from_value::<ServerMessage>(value).unwrap(),
+            ServerMessage::Event(event)
+        );
+    }
+
+    #[test]
+    fn an_unknown_kind_of_message_is_an_error_and_no_panic() {
+        assert!(serde_json::from_str::<ServerMessage>(r#"{"type":"news.of.tomorrow"}"#).is_err());
+        assert!(serde_json::from_str::<ClientMessage>(r#"{"type":7}"#).is_err());
+    }
+}
