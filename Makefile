@@ -1,0 +1,50 @@
+# Voxpost: everything a person or CI calls. `make` alone lists it.
+
+SHELL := /bin/bash
+TIMED := scripts/timed.sh
+BIN   := $(or $(CARGO_TARGET_DIR),target)/debug/voxpost
+# The path that browser tests get must hold from inside web/.
+ABSBIN = $(abspath $(BIN))
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint audit bench soak setup setup-test
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Install what is missing, build, start the server and print its address
+	@scripts/timed.sh "build" cargo build --locked --bin voxpost
+	@exec $(BIN) serve $(ARGS)
+
+build: setup ## Build the release binary: target/release/voxpost
+	cargo build --locked --release --bin voxpost
+
+test: setup-test ## All tests: Rust, end to end on the built binary, web, browser
+	@$(TIMED) "rust tests: build" cargo test --locked --workspace --no-run
+	@$(TIMED) "rust tests, end to end included" cargo test --locked --workspace --no-fail-fast
+	@$(TIMED) "web: types" npm --prefix web run types
+	@$(TIMED) "web: unit tests" npm --prefix web test
+	@VOXPOST_BIN=$(ABSBIN) $(TIMED) "browser: two people talk" npm --prefix web run e2e
+
+lint: setup-test ## Formatting, clippy, docs, web types, and the tree's own rules
+	@$(TIMED) "lint: format" cargo fmt --all --check
+	@$(TIMED) "lint: tree" scripts/check-tree.sh
+	@$(TIMED) "lint: clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(TIMED) "lint: docs" cargo doc --locked --workspace --no-deps --document-private-items
+	@$(TIMED) "lint: web types" npm --prefix web run types
+
+audit: setup ## Licences, duplicate versions and sources of all dependencies (cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --locked check licenses bans sources
+
+bench: setup ## Load and sound benchmarks, release build: docs/benchmarks.md says what they mean
+	scripts/bench.sh
+
+soak: setup-test ## Hours of proof: kills, mutated files, fuzzing (SOAK_MINUTES, default 30)
+	scripts/soak.sh
+
+setup:
+	@scripts/setup.sh run
+
+setup-test:
+	@scripts/setup.sh test
