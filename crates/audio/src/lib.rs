@@ -1,1 +1,26 @@
+//! Sound for Voxpost: bytes and samples in, bytes and samples out.
+//!
+//! [`probe`] says what some bytes are, [`normalise`] turns them into the one canonical form: Ogg Opus (RFC 7845),
+//! 48 kHz, one logical stream. Opus stays as it is (a remux: every packet bit-exact and in order), everything else
+//! is decoded and encoded anew.
+//!
+//! There is no async, no network, no clock and no randomness here: a deadline is a closure that is asked every few
+//! packets, a serial number is an argument. Every byte that is read is hostile until checked: no input panics, and
+//! nothing is allocated by a size that a file merely claims.
 
+mod container;
+mod error;
+mod limits;
+mod normalise;
+mod opus;
+mod remux;
+mod sniff;
+
+pub use container::Input;
+pub use container::ogg::OggOpusWriter;
+pub use error::Error;
+pub use limits::{Limits, Options};
+pub use normalise::{Normalised, normalise};
+pub use opus::head::OpusHead;
+pub use opus::packet;
+pub use sniff::{Codec, Container, Probe, probe};

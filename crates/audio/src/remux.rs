@@ -1,0 +1,1 @@
+//! Opus in, Opus out.
