@@ -5,6 +5,7 @@
 //! ids and randomness come in as arguments. Opus packets are opaque here.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods)]
 #![warn(missing_docs)]
 
 pub mod api;

@@ -1,0 +1,192 @@
+//! The socket as a client sees it: hello, welcome, replay, synced, live.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame, http};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use voxpost_proto::socket::{Event, SUBPROTOCOL, ServerMessage};
+
+use crate::patiently;
+
+/// A connected socket that is live.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    waiting: VecDeque<ServerMessage>,
+    /// What was replayed between `welcome` and `synced`.
+    pub replay: Vec<Event>,
+    /// The newest token: of `synced` or of the last durable event that was taken.
+    pub token: String,
+    /// How often the server pings.
+    pub heartbeat_ms: u64,
+}
+
+/// How a socket ended: the close code and reason, when there were any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goodbye {
+    /// The code of the close frame.
+    pub code: Option<u16>,
+    /// Its reason.
+    pub reason: String,
+}
+
+impl Socket {
+    /// Connects with a bearer token, says hello, reads the replay until `synced`.
+    pub async fn connect(base: &str, token: &str, since: Option<&str>) -> Self {
+        match patiently("the socket to be live", Self::try_connect(base, token, since)).await {
+            Ok(socket) => socket,
+            Err(error) => panic!("no socket at {base}: {error}"),
+        }
+    }
+
+    /// As [`Socket::connect`], for servers that may refuse or be gone.
+    pub async fn try_connect(base: &str, token: &str, since: Option<&str>) -> Result<Self, Error> {
+        let mut request = base.replacen("http", "ws", 1).into_client_request()?;
+        *request.uri_mut() = format!("{}/v1/socket", base.replacen("http", "ws", 1))
+            .parse()
+            .expect("a URI");
+        let bearer =
+            http::HeaderValue::try_from(format!("Bearer {token}")).expect("a token is visible ASCII");
+        request.headers_mut().insert("authorization", bearer);
+        request.headers_mut().insert(
+            "sec-websocket-protocol",
+            http::HeaderValue::from_static(SUBPROTOCOL),
+        );
+        let (stream, _) = connect_async(request).await?;
+        let mut socket = Self {
+            stream,
+            waiting: VecDeque::new(),
+            replay: Vec::new(),
+            token: String::new(),
+            heartbeat_ms: 0,
+        };
+        let hello = match since {
+            None => serde_json::json!({"type": "hello"}),
+            Some(since) => serde_json::json!({"type": "hello", "since": since}),
+        };
+        socket.stream.send(Frame::text(hello.to_string())).await?;
+        loop {
+            match socket.receive().await?.ok_or(Error::ConnectionClosed)? {
+                ServerMessage::Welcome { heartbeat_ms, .. } => socket.heartbeat_ms = heartbeat_ms,
+                ServerMessage::Event(event) => socket.replay.push(event),
+                ServerMessage::Synced { token } => {
+                    socket.token = token;
+                    return Ok(socket);
+                }
+                other => panic!("between hello and synced came {other:?}"),
+            }
+        }
+    }
+
+    /// Sends a JSON message.
+    pub async fn say(&mut self, message: &serde_json::Value) {
+        self.stream
+            .send(Frame::text(message.to_string()))
+            .await
+            .expect("the socket is open");
+    }
+
+    /// Sends a frame as it is.
+    pub async fn send_frame(&mut self, frame: Frame) -> Result<(), Error> {
+        self.stream.send(frame).await
+    }
+
+    /// The next message that `wanted` gives a value for. Others before it stay for later calls, in order.
+    pub async fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(&ServerMessage) -> Option<T>,
+    ) -> T {
+        for index in 0..self.waiting.len() {
+            if let Some(value) = wanted(&self.waiting[index]) {
+                self.waiting.remove(index);
+                return value;
+            }
+        }
+        loop {
+            let message = match patiently(what, self.receive()).await {
+                Ok(Some(message)) => message,
+                Ok(None) => panic!("the socket closed before {what}"),
+                Err(error) => panic!("the socket broke before {what}: {error}"),
+            };
+            match wanted(&message) {
+                Some(value) => return value,
+                None => self.waiting.push_back(message),
+            }
+        }
+    }
+
+    /// The next durable event that `wanted` gives a value for.
+    pub async fn wait_for_event<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        self.wait_for(what, |message| match message {
+            ServerMessage::Event(event) => wanted(event),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The next durable event; ephemeral messages before it are dropped. `None` when the socket closed.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        loop {
+            let message = match self.waiting.pop_front() {
+                Some(message) => message,
+                None => patiently("the next event", self.receive()).await.ok().flatten()?,
+            };
+            if let ServerMessage::Event(event) = message {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Reads until the server ends the socket; gives how.
+    pub async fn closed(&mut self) -> Goodbye {
+        patiently("the server to close the socket", async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Frame::Close(frame))) => {
+                        return Goodbye {
+                            code: frame.as_ref().map(|frame| frame.code.into()),
+                            reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
+                        };
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => {
+                        return Goodbye {
+                            code: None,
+                            reason: String::new(),
+                        };
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Drops the connection without a word, as a lost network does; gives the newest token.
+    pub fn vanish(self) -> String {
+        self.token
+    }
+
+    async fn receive(&mut self) -> Result<Option<ServerMessage>, Error> {
+        loop {
+            match self.stream.next().await {
+                None => return Ok(None),
+                Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => return Ok(None),
+                Some(Err(error)) => return Err(error),
+                Some(Ok(Frame::Close(_))) => return Ok(None),
+                Some(Ok(Frame::Text(text))) => match serde_json::from_str::<ServerMessage>(&text) {
+                    Ok(message) => {
+                        if let ServerMessage::Event(event) = &message {
+                            self.token.clone_from(&event.token);
+                        }
+                        return Ok(Some(message));
+                    }
+                    Err(error) => panic!("the server said what the contract does not know ({error}): {text}"),
+                },
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+}
