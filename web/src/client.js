@@ -1,0 +1,283 @@
+import { Api, ApiError } from "./api.js";
+import { backoff } from "./backoff.js";
+import { uuid } from "./dom.js";
+import { errorText } from "./i18n.js";
+import { Outbox, tabLock } from "./outbox.js";
+import { OutboxStore } from "./outbox-store.js";
+import { Player } from "./player.js";
+import { Socket } from "./socket.js";
+import { Store } from "./store.js";
+import { Typing } from "./typing.js";
+import { upload } from "./upload.js";
+
+/** @typedef {import("./types.js").Config} Config */
+/** @typedef {import("./types.js").Me} Me */
+/** @typedef {import("./types.js").Message} Message */
+/** @typedef {import("./types.js").SignedIn} SignedIn */
+/** @typedef {import("./types.js").SocketEvent} SocketEvent */
+/** @typedef {import("./sync-machine.js").Status} Status */
+/**
+ * Something to tell the person. `action` is a button on it.
+ * @typedef {{ text: string, tone?: "error" | "plain", action?: { label: string, run: () => void } }} Notice
+ */
+
+const STORED = "voxpost.session";
+const PAGE = 50;
+
+/**
+ * One person at this page: owns the connection and the state, and is what the elements talk to. Events: `session` (signed
+ * in or out), `status` (of the connection), `notice` (`detail` is a Notice), `me` (own profile changed).
+ */
+export class Client extends EventTarget {
+  api = new Api();
+  store = new Store();
+  socket = new Socket();
+  typing = new Typing();
+  outbox = new Outbox({
+    storage: new OutboxStore(),
+    send: ({ entry, blob }, onProgress) =>
+      upload({
+        token: this.api.token ?? "",
+        conversationId: entry.conversation_id,
+        clientId: entry.client_id,
+        blob: /** @type {Blob} */ (blob),
+        filename: entry.filename,
+        onProgress,
+      }),
+    fetchMessage: (id) => this.api.message(id),
+    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    random: Math.random,
+    lock: tabLock,
+  });
+  player;
+  /** @type {Config | null} */
+  config = null;
+  /** @type {Me | null} */
+  me = null;
+  /** @type {Status} */
+  status = "connecting";
+  /** Pictures of own recordings until the server's waveform is there, by client_id. @type {Map<string, number[]>} */
+  ownLevels = new Map();
+  /** @type {Set<string>} Conversations whose next older page is on its way. */
+  #loading = new Set();
+  /** @type {Map<string, number>} What was told to the server as read. */
+  #read = new Map();
+
+  /** @param {HTMLAudioElement} audio */
+  constructor(audio) {
+    super();
+    this.player = new Player(audio, async (id) => (await this.api.audioUrl(id)).url);
+    this.api.onUnauthenticated = () => this.#forget("unauthenticated");
+    this.socket.onStatus = (status) => this.#statusChanged(status);
+    this.socket.onEvent = (event) => this.#eventCame(event);
+    this.socket.onList = () => this.#listAll();
+    this.socket.onRefused = () => void this.api.me().catch(() => {});
+    this.outbox.addEventListener("sent", (event) => this.store.mergeMessage(/** @type {CustomEvent} */ (event).detail));
+    this.store.addEventListener("stale", (event) => this.#refetch(/** @type {CustomEvent} */ (event).detail));
+    this.player.addEventListener("ended", (event) => this.#playNext(/** @type {CustomEvent} */ (event).detail));
+    // Another tab of the same browser signed in or out.
+    addEventListener("storage", ({ key }) => key === STORED && this.#resume());
+    addEventListener("online", () => this.outbox.wake());
+  }
+
+  /** Takes up the session that is stored, if any. */
+  async start() {
+    await this.loadConfig();
+    await this.#resume();
+  }
+
+  async loadConfig() {
+    this.config = await this.api.config().catch(() => null);
+    return this.config;
+  }
+
+  /** @param {SignedIn} answer */
+  async signedIn({ token, user }) {
+    localStorage.setItem(STORED, JSON.stringify({ token, user_id: user.id }));
+    await this.#resume();
+  }
+
+  async signOut() {
+    await this.api.signOut().catch(() => {});
+    this.#forget();
+  }
+
+  /** @param {Partial<Me>} change */
+  async changeMe(change) {
+    this.me = await this.api.changeMe(change);
+    this.#tell("me");
+  }
+
+  async deleteAccount() {
+    await this.api.deleteMe();
+    this.#forget();
+  }
+
+  /** @param {Notice} notice */
+  notify(notice) {
+    this.#tell("notice", notice);
+  }
+
+  /** Tells what went wrong, if anything did. @param {Promise<unknown>} work */
+  async attempt(work) {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.notify({ text: errorText(error.code), tone: "error" });
+      return false;
+    }
+  }
+
+  /**
+   * Starts talking: with one person, or in a new group when there is a title.
+   * @param {string[]} usernames
+   * @param {string} [title]
+   */
+  async startConversation(usernames, title) {
+    const conversation = await this.api.createConversation({
+      kind: title ? "group" : "direct",
+      members: usernames,
+      client_id: uuid(),
+      ...(title ? { title } : {}),
+    });
+    this.store.mergeConversation(conversation);
+    return conversation;
+  }
+
+  /** Loads the newest messages, or the page before those that are there. @param {string} conversationId */
+  async loadOlder(conversationId) {
+    const stretch = this.store.stretch(conversationId);
+    if (stretch?.complete || this.#loading.has(conversationId)) return;
+    this.#loading.add(conversationId);
+    try {
+      const before = stretch?.items[0]?.seq ?? undefined;
+      const { items } = await this.api.messages(conversationId, { before, limit: PAGE });
+      this.store.mergePage(conversationId, items, items.length < PAGE);
+    } finally {
+      this.#loading.delete(conversationId);
+    }
+  }
+
+  /** The person has this conversation before their eyes. @param {string} conversationId */
+  markRead(conversationId) {
+    const conversation = this.store.conversation(conversationId);
+    const seq = conversation?.last_seq ?? 0;
+    const own = conversation?.members.find(({ user }) => user.id === this.me?.id)?.read_seq ?? 0;
+    if (seq <= Math.max(own, this.#read.get(conversationId) ?? 0)) return;
+    this.#read.set(conversationId, seq);
+    this.api.markRead(conversationId, seq).then(
+      () => this.store.apply({ type: "read.updated", conversation_id: conversationId, user: this.me, seq }),
+      () => this.#read.delete(conversationId),
+    );
+  }
+
+  /** @param {Message} message */
+  async deleteMessage(message) {
+    this.player.stop(message.id);
+    await this.api.deleteMessage(message.id);
+  }
+
+  async #resume() {
+    const stored = JSON.parse(localStorage.getItem(STORED) ?? "null");
+    if (stored?.token === this.api.token) return;
+    if (this.api.token) this.#close();
+    if (!stored) return this.#tell("session");
+    this.api.token = stored.token;
+    const me = await this.#whoAmI();
+    if (!me) return this.#forget();
+    this.me = me;
+    this.store.me = me.id;
+    this.socket.start(stored.token);
+    this.#tell("session");
+    await this.outbox.restore(me.id);
+  }
+
+  /** Whose session it is; null when it is over. A server that is away for a moment is waited for. */
+  async #whoAmI() {
+    const token = this.api.token;
+    for (let attempt = 0; this.api.token === token; attempt += 1) {
+      try {
+        return await this.api.me();
+      } catch (error) {
+        if (!(error instanceof ApiError) || !error.passing) return null;
+        this.#tell("session");
+        await new Promise((resolve) => setTimeout(resolve, backoff(attempt, Math.random, { most_ms: 5000 })));
+      }
+    }
+    return null;
+  }
+
+  /** The session is over: nothing of it stays but recordings that wait for their maker. @param {string} [code] */
+  #forget(code) {
+    if (!this.api.token) return;
+    localStorage.removeItem(STORED);
+    this.#close();
+    this.#tell("session");
+    if (code) this.notify({ text: errorText(code), tone: "error" });
+  }
+
+  #close() {
+    this.api.token = null;
+    this.me = null;
+    this.socket.stop();
+    this.player.stop();
+    this.outbox.leave();
+    this.#read.clear();
+    this.store.clear();
+  }
+
+  async #listAll() {
+    /** @type {import("./types.js").Conversation[]} */
+    const all = [];
+    /** @type {string | null} */
+    let next = null;
+    do {
+      const page = await this.api.conversations(next);
+      all.push(...page.items);
+      next = page.next;
+    } while (next);
+    this.store.replaceAll(all);
+  }
+
+  /** @param {string} conversationId */
+  async #refetch(conversationId) {
+    try {
+      this.store.mergeConversation(await this.api.conversation(conversationId));
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "not_found") this.store.removeConversation(conversationId);
+    }
+  }
+
+  /** @param {Status} status */
+  #statusChanged(status) {
+    this.status = status;
+    if (status === "live") this.outbox.wake();
+    this.#tell("status", status);
+  }
+
+  /** @param {SocketEvent} event */
+  #eventCame(event) {
+    if (event.type === "typing") return this.typing.saw(event.conversation_id ?? "", event.user);
+    if (event.type === "message.failed") return this.outbox.refused(event.message.client_id, event.problem.code);
+    if (event.type === "message.created") this.typing.ended(event.message.conversation_id, event.message.sender.id);
+    if (event.type === "message.deleted") this.player.stop(event.message.id);
+    this.store.apply(event);
+  }
+
+  /** Goes on with the message after the one that ended, when somebody else said it. @param {Message} message */
+  #playNext(message) {
+    const items = this.store.stretch(message.conversation_id)?.items ?? [];
+    const next = items[items.findIndex(({ id }) => id === message.id) + 1];
+    if (next?.state === "ready" && next.sender.id !== this.me?.id && message.sender.id !== this.me?.id) this.player.play(next);
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} [detail]
+   */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,355 @@
+import { h, fill, svg, uuid } from "../dom.js";
+import { duration, stopwatch } from "../format.js";
+import { t } from "../i18n.js";
+import { icon } from "../icons.js";
+import { Recorder, canRecord, extension, limitMs } from "../recorder.js";
+import { REPEAT_MS } from "../typing.js";
+import { FULL_SCALE, barPath } from "../waveform.js";
+import { tellDialog } from "./dialogs.js";
+import { VxElement, on } from "./vx-element.js";
+
+/** @typedef {import("../outbox-store.js").Entry} Entry */
+/** @typedef {import("../outbox.js").Item} Item */
+
+/** A press shorter than this is a click: the recording goes on without the finger. */
+const CLICK_MS = 350;
+/** Dragging this far to the left while holding throws the recording away. */
+const CANCEL_PX = 90;
+const WARN_MS = 10_000;
+const METER_BARS = 40;
+
+/**
+ * The bar under a conversation. Hold the microphone to talk, or press it once to record with free hands; Escape or a drag
+ * to the left discards (and can be undone for a while), letting go or Send sends.
+ */
+export class VxComposer extends VxElement {
+  conversationId = "";
+  /** @type {Recorder | null} */
+  #recorder = null;
+  /** @type {Entry | null} */
+  #entry = null;
+  /** @type {"idle" | "starting" | "held" | "free"} */
+  #mode = "idle";
+  /** What the mode will be once the microphone is there. @type {"held" | "free"} */
+  #wanted = "free";
+  /** @type {Set<string>} Discarded a moment ago; may still be taken back. */
+  #hidden = new Set();
+  #typed = -Infinity;
+  /** @type {number[]} */
+  #levels = [];
+
+  #drafts = h("div", { class: "drafts" });
+  #bar = h("div", { class: "bar" });
+  #file = h("input", { type: "file", accept: "audio/*,.opus,.ogg,.webm,.m4a,.mp3,.wav,.flac,.amr", hidden: true, tabindex: "-1" });
+  #mic = h("button", { type: "button", class: "mic" }, icon("mic"));
+  #clock = h("span", { class: "stopwatch", role: "timer" });
+  #meter = svg("path", {});
+  #warning = h("span", { class: "warning", role: "status" });
+  #pause = h("button", { type: "button", class: "quiet pause" });
+
+  /** @param {AbortSignal} scope */
+  start(scope) {
+    fill(this, this.#drafts, this.#bar, this.#file);
+    const signal = { signal: scope };
+    this.#file.addEventListener("change", () => this.#attach(), signal);
+    this.#mic.addEventListener("pointerdown", (event) => this.#press(event), signal);
+    // A click without a pointer is the keyboard, or a screen reader.
+    this.#mic.addEventListener("click", (event) => event.detail === 0 && this.#begin("free"), signal);
+    this.#mic.addEventListener("contextmenu", (event) => event.preventDefault(), signal);
+    this.#pause.addEventListener("click", () => this.#togglePause(), signal);
+    addEventListener("keydown", (event) => event.key === "Escape" && this.#mode !== "idle" && this.#cancel(), signal);
+    addEventListener("pagehide", () => this.#recorder?.flush(), signal);
+    on(this.client.outbox, "change", scope, () => this.#renderDrafts());
+    on(this.client.store, "conversation", scope, (id) => id === this.conversationId && this.#mode === "idle" && this.#render());
+    this.#mic.setAttribute("aria-label", t("recorder.record"));
+    this.#render();
+    this.#renderDrafts();
+  }
+
+  disconnectedCallback() {
+    // Another conversation was opened, or the language changed: what was said is kept for later.
+    if (this.#mode !== "idle") this.#finish("recording");
+    super.disconnectedCallback();
+  }
+
+  /** @param {PointerEvent} down */
+  #press(down) {
+    if (down.button !== 0 || this.#mode !== "idle") return;
+    down.preventDefault();
+    this.#mic.focus();
+    const at = performance.now();
+    const end = new AbortController();
+    const { signal } = end;
+    this.#mic.setPointerCapture(down.pointerId);
+    this.#mic.addEventListener(
+      "pointermove",
+      ({ clientX }) => {
+        const drag = Math.min(0, clientX - down.clientX);
+        this.style.setProperty("--drag", `${drag}px`);
+        if (drag > -CANCEL_PX || this.#mode !== "held") return;
+        end.abort();
+        this.#cancel();
+      },
+      { signal },
+    );
+    this.#mic.addEventListener(
+      "pointerup",
+      () => {
+        end.abort();
+        if (this.#mode === "held" && performance.now() - at >= CLICK_MS) this.#finish("queued");
+        else this.#free();
+      },
+      { signal },
+    );
+    this.#mic.addEventListener("pointercancel", () => (end.abort(), this.#free()), { signal });
+    this.#begin("held");
+  }
+
+  /** The recording goes on without being held. */
+  #free() {
+    if (this.#mode === "starting") this.#wanted = "free";
+    if (this.#mode !== "held") return;
+    this.#mode = "free";
+    this.#render();
+  }
+
+  /** @param {"held" | "free"} mode */
+  async #begin(mode) {
+    if (this.#mode !== "idle") return;
+    if (!canRecord()) return tellDialog(t("recorder.insecure_title"), t("recorder.insecure_text"), t("recorder.insecure_how"));
+    this.client.player.pause();
+    this.#mode = "starting";
+    this.#wanted = mode;
+    this.#levels = [];
+    this.style.setProperty("--drag", "0px");
+    const recorder = new Recorder(limitMs(this.client.config?.max_duration_ms ?? 3_600_000));
+    this.#recorder = recorder;
+    try {
+      await recorder.start();
+    } catch (error) {
+      return this.#refused(/** @type {DOMException} */ (error));
+    }
+    if (this.#recorder !== recorder) return;
+    this.#mode = this.#wanted;
+    this.#entry = this.#newEntry(recorder.type, `voice.${extension(recorder.type)}`);
+    this.client.outbox.begin(this.#entry);
+    const pieces = this.#keepPieces(this.#entry.client_id);
+    recorder.addEventListener("piece", (event) => pieces(/** @type {CustomEvent} */ (event).detail));
+    recorder.addEventListener("tick", (event) => this.#recorder === recorder && this.#tick(/** @type {CustomEvent} */ (event).detail));
+    recorder.addEventListener("limit", () => this.#limit());
+    recorder.addEventListener("lost", () => this.#lost());
+    this.#render();
+  }
+
+  /** @param {DOMException} error */
+  #refused(error) {
+    this.#reset();
+    if (error.name === "NotAllowedError") tellDialog(t("recorder.denied_title"), t("recorder.denied_text"));
+    else tellDialog(t("recorder.missing_title"), t("recorder.missing_text"));
+  }
+
+  /**
+   * @param {string} type
+   * @param {string} filename
+   * @returns {Entry}
+   */
+  #newEntry(type, filename) {
+    return {
+      client_id: uuid(),
+      user_id: this.client.store.me,
+      conversation_id: this.conversationId,
+      state: "recording",
+      type,
+      filename,
+      duration_ms: 0,
+      levels: [],
+      created_at: new Date().toISOString(),
+    };
+  }
+
+  /**
+   * Numbers the pieces of one recording as they come; the last one comes after the recorder was let go.
+   * @param {string} clientId
+   */
+  #keepPieces(clientId) {
+    let index = 0;
+    return (/** @type {Blob} */ piece) => this.client.outbox.addPiece(clientId, index++, piece);
+  }
+
+  /** @param {number} level */
+  #tick(level) {
+    const recorder = /** @type {Recorder} */ (this.#recorder);
+    this.#levels.push(Math.round(level * FULL_SCALE));
+    const latest = this.#levels.slice(-METER_BARS);
+    this.#meter.setAttribute("d", barPath([...new Array(METER_BARS - latest.length).fill(0), ...latest], METER_BARS, 32));
+    this.#clock.textContent = stopwatch(recorder.elapsed_ms);
+    const left = recorder.left_ms;
+    const warning = left < WARN_MS ? t("recorder.warning", { count: Math.max(0, Math.ceil(left / 1000)) }) : "";
+    if (this.#warning.textContent !== warning) this.#warning.textContent = warning;
+    if (performance.now() - this.#typed > REPEAT_MS) {
+      this.#typed = performance.now();
+      this.client.socket.send({ type: "typing", kind: "recording", conversation_id: this.conversationId });
+    }
+  }
+
+  /** The longest time is reached: what was said is sent, never dropped. */
+  async #limit() {
+    await this.#finish("queued");
+    this.client.notify({ text: t("recorder.limit") });
+  }
+
+  async #lost() {
+    await this.#finish("recording");
+    this.client.notify({ text: t("recorder.lost"), tone: "error" });
+  }
+
+  #togglePause() {
+    if (this.#recorder?.paused) this.#recorder.resume();
+    else this.#recorder?.pause();
+    this.#render();
+  }
+
+  /** Discards, but lets the person take that back. */
+  async #cancel() {
+    if (this.#mode === "starting") {
+      this.#recorder?.finish();
+      return this.#reset();
+    }
+    const item = await this.#finish("recording", true);
+    if (!item) return;
+    const id = item.entry.client_id;
+    const undo = { label: t("recorder.undo"), run: () => this.#show(id) };
+    this.#hidden.add(id);
+    this.#renderDrafts();
+    this.client.notify({ text: t("recorder.discarded"), action: undo });
+    setTimeout(() => this.#hidden.delete(id) && this.client.outbox.discard(id), 8000);
+  }
+
+  /** @param {string} clientId */
+  #show(clientId) {
+    this.#hidden.delete(clientId);
+    this.#renderDrafts();
+  }
+
+  /**
+   * Ends the recording and hands it to the outbox.
+   * @param {"queued" | "recording"} state  `queued`: send it
+   * @param {boolean} [hide]
+   */
+  async #finish(state, hide = false) {
+    const recorder = this.#recorder;
+    const entry = this.#entry;
+    if (!recorder || !entry) return null;
+    if (hide) this.#hidden.add(entry.client_id);
+    this.#reset();
+    const recording = await recorder.finish();
+    if (!recording) return null;
+    entry.duration_ms = recording.duration_ms;
+    entry.levels = recording.levels;
+    entry.state = state;
+    this.client.ownLevels.set(entry.client_id, recording.levels);
+    const sent = this.client.outbox.complete({ ...entry }, recording.blob);
+    sent.catch(() => {});
+    return this.client.outbox.get(entry.client_id);
+  }
+
+  #reset() {
+    const focused = this.contains(document.activeElement);
+    this.#recorder = null;
+    this.#entry = null;
+    this.#mode = "idle";
+    this.#typed = -Infinity;
+    this.#warning.textContent = "";
+    this.#render();
+    if (focused && this.isConnected) this.#mic.focus();
+  }
+
+  async #attach() {
+    const file = this.#file.files?.[0];
+    this.#file.value = "";
+    if (!file) return;
+    const most = this.client.config?.max_multipart_bytes ?? Infinity;
+    if (file.size > most) return this.client.notify({ text: t("error.audio_too_large"), tone: "error" });
+    const entry = this.#newEntry(file.type || "application/octet-stream", file.name);
+    await this.client.outbox.complete({ ...entry, state: "queued" }, file);
+  }
+
+  #render() {
+    this.dataset.mode = this.#mode;
+    const canSend = this.client.store.conversation(this.conversationId)?.can_send;
+    if (canSend && !canSend.voice) return fill(this.#bar, h("p", { class: "closed" }, t(closedReason(canSend.reason))));
+    if (this.#mode === "idle" || this.#mode === "starting") return this.#renderIdle();
+    this.#renderRecording();
+  }
+
+  #renderIdle() {
+    const attach = h(
+      "button",
+      { type: "button", class: "quiet attach", "aria-label": t("recorder.attach"), title: t("recorder.attach"), onclick: () => this.#file.click() },
+      icon("attach"),
+    );
+    const hint = t(this.#mode === "starting" ? "recorder.starting" : "recorder.hint");
+    this.#arrange(attach, h("p", { class: "hint" }, hint), this.#mic);
+  }
+
+  #renderRecording() {
+    const held = this.#mode === "held";
+    const paused = this.#recorder?.paused ?? false;
+    const cancel = h(
+      "button",
+      { type: "button", class: "quiet cancel", "aria-label": t("recorder.cancel"), title: t("recorder.cancel"), onclick: () => this.#cancel() },
+      icon("trash"),
+    );
+    const picture = svg("svg", { viewBox: `0 0 ${METER_BARS} 32`, preserveAspectRatio: "none", class: "meter", "aria-hidden": "true" }, this.#meter);
+    const send = h("button", { type: "button", class: "send", "aria-label": t("recorder.send"), onclick: () => this.#finish("queued") }, icon("send"));
+    fill(this.#pause, icon(paused ? "mic" : "pause"));
+    this.#pause.setAttribute("aria-label", t(paused ? "recorder.resume" : "recorder.pause"));
+    this.toggleAttribute("data-paused", paused);
+    this.#arrange(
+      held ? null : cancel,
+      h("span", { class: "dot", "aria-hidden": "true" }),
+      this.#clock,
+      held ? h("p", { class: "hint slide" }, t("recorder.slide")) : picture,
+      this.#warning,
+      held ? null : this.#pause,
+      held ? this.#mic : send,
+    );
+    if (!held && !this.#bar.contains(document.activeElement)) send.focus();
+  }
+
+  /** @param {...(Node | null)} children */
+  #arrange(...children) {
+    // The button that is being held must stay where it is, or it would lose its pointer.
+    const wanted = children.filter((child) => child !== null);
+    for (const child of [...this.#bar.childNodes]) if (!wanted.includes(child)) child.remove();
+    wanted.forEach((child, i) => {
+      if (this.#bar.childNodes[i] !== child) this.#bar.insertBefore(child, this.#bar.childNodes[i] ?? null);
+    });
+  }
+
+  #renderDrafts() {
+    const drafts = this.client.outbox
+      .of(this.conversationId)
+      .filter(({ status, entry }) => status === "draft" && !this.#hidden.has(entry.client_id));
+    fill(this.#drafts, ...drafts.map((item) => this.#draft(item)));
+  }
+
+  /** @param {Item} item */
+  #draft({ entry }) {
+    const text = entry.duration_ms > 0 ? t("draft.unsent_time", { duration: duration(entry.duration_ms) }) : t("draft.unsent");
+    const { outbox } = this.client;
+    return h(
+      "div",
+      { class: "draft", role: "status" },
+      icon("mic"),
+      h("span", {}, text),
+      h("button", { type: "button", onclick: () => outbox.discard(entry.client_id) }, t("draft.discard")),
+      h("button", { type: "button", class: "primary", onclick: () => outbox.sendNow(entry.client_id) }, t("draft.send")),
+    );
+  }
+}
+
+/** @param {string | null | undefined} reason */
+function closedReason(reason) {
+  return reason === "account_deleted" ? "can_send.account_deleted" : "can_send.voice_not_accepted";
+}

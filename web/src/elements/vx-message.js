@@ -1,0 +1,102 @@
+import { h, fill, make } from "../dom.js";
+import { clock } from "../format.js";
+import { locale, t } from "../i18n.js";
+import { icon } from "../icons.js";
+import { receipt } from "../store.js";
+import { confirmDialog } from "./dialogs.js";
+import { VxElement } from "./vx-element.js";
+import { VxPlayer } from "./vx-player.js";
+
+/** @typedef {import("../types.js").Message} Message */
+/** @typedef {import("../types.js").Conversation} Conversation */
+
+/** One message as a bubble: own ones on the right with their receipts, a deleted one as a tombstone. */
+export class VxMessage extends VxElement {
+  /** @type {Message} */
+  // @ts-expect-error set before the element is connected
+  message;
+  /** The first of several of one person: bears the name in a group. */
+  leads = false;
+  #ticks = h("span", { class: "ticks" });
+  /** @type {VxPlayer | null} */
+  #player = null;
+
+  start() {
+    this.update(this.message);
+  }
+
+  /** A newer state of the same message. @param {Message} message */
+  update(message) {
+    const first = !this.#player || message.state !== this.message.state;
+    this.message = message;
+    if (first) this.#build();
+    else this.#player?.update(message);
+    this.updateTicks();
+  }
+
+  /** The others' marks moved. */
+  updateTicks() {
+    const conversation = this.#conversation;
+    if (!conversation || !this.#own || this.message.state !== "ready") return;
+    const state = receipt(conversation, this.message, this.client.store.me);
+    if (this.#ticks.dataset.state === state) return;
+    this.#ticks.dataset.state = state;
+    fill(this.#ticks, icon(state === "sent" ? "check" : "checks"), h("span", { class: "sr-only" }, t(`receipt.${state}`)));
+  }
+
+  get #own() {
+    return this.message.sender.id === this.client.store.me;
+  }
+
+  get #conversation() {
+    return this.client.store.conversation(this.message.conversation_id);
+  }
+
+  get #mayDelete() {
+    const role = this.#conversation?.members.find(({ user }) => user.id === this.client.store.me)?.role;
+    return this.#own || (this.#conversation?.kind === "group" && role === "owner");
+  }
+
+  #build() {
+    const { message } = this;
+    const deleted = message.state === "deleted";
+    this.className = this.#own ? "own" : "other";
+    this.dataset.id = message.id;
+    this.dataset.state = message.state;
+    this.toggleAttribute("data-leads", this.leads);
+    const named = this.leads && !this.#own && this.#conversation?.kind === "group";
+    const placeholder = this.client.ownLevels.get(message.client_id ?? "") ?? null;
+    this.#player = deleted ? null : make(VxPlayer, { client: this.client, message, placeholder });
+    delete this.#ticks.dataset.state;
+    fill(
+      this,
+      h(
+        "div",
+        { class: "bubble" },
+        named && h("div", { class: "sender" }, message.sender.display_name),
+        deleted ? h("p", { class: "tombstone" }, icon("trash"), t("message.deleted")) : this.#player,
+        message.caption && !deleted ? h("p", { class: "caption" }, message.caption) : null,
+        h(
+          "div",
+          { class: "meta" },
+          h("time", { datetime: message.created_at }, clock(message.created_at, locale())),
+          this.#own && !deleted && this.#ticks,
+        ),
+      ),
+      !deleted && this.#mayDelete && this.#deleteButton(),
+    );
+  }
+
+  #deleteButton() {
+    return h(
+      "button",
+      { type: "button", class: "quiet delete", "aria-label": t("message.delete"), title: t("message.delete"), onclick: () => this.#delete() },
+      icon("trash"),
+    );
+  }
+
+  async #delete() {
+    const sure = await confirmDialog({ title: t("message.delete_title"), text: t("message.delete_text"), action: t("message.delete") });
+    if (sure) await this.client.attempt(this.client.deleteMessage(this.message));
+  }
+}
