@@ -275,7 +275,7 @@ mod tests {
                 panic!("a connection begins with hello")
             };
             self.text(
-                json!({"type": "welcome", "user": user("ana"), "session_id": null, "heartbeat_ms": 20_000}),
+                &json!({"type": "welcome", "user": user("ana"), "session_id": null, "heartbeat_ms": 20_000}),
             );
             assert!(matches!(
                 &self.poll()[..],
@@ -283,7 +283,7 @@ mod tests {
             ));
         }
 
-        fn text(&mut self, message: serde_json::Value) {
+        fn text(&mut self, message: &serde_json::Value) {
             self.machine.handle_text(self.now, &message.to_string());
         }
 
@@ -332,8 +332,8 @@ mod tests {
     fn a_new_connection_goes_on_from_the_last_token_and_tells_nothing_twice() {
         let mut harness = Harness::new(Some("10"));
         harness.connect();
-        harness.text(read("11", 1));
-        harness.text(read("12", 2));
+        harness.text(&read("11", 1));
+        harness.text(&read("12", 2));
         let told: Vec<i64> = harness.told().iter().map(seq_of).collect();
         assert_eq!(told, [1, 2]);
         harness.lose();
@@ -346,8 +346,8 @@ mod tests {
             reference: None,
         };
         assert_eq!(harness.poll(), [Action::Send(hello)]);
-        harness.text(read("12", 2));
-        harness.text(read("13", 3));
+        harness.text(&read("12", 2));
+        harness.text(&read("13", 3));
         assert_eq!(harness.told().iter().map(seq_of).collect::<Vec<_>>(), [3]);
     }
 
@@ -355,7 +355,7 @@ mod tests {
     fn pauses_grow_while_nobody_answers_and_start_small_after_a_success() {
         let mut harness = Harness::new(None);
         harness.connect();
-        harness.text(json!({"type": "synced", "token": "1"}));
+        harness.text(&json!({"type": "synced", "token": "1"}));
         let mut pauses = Vec::new();
         harness.poll();
         for _ in 0..3 {
@@ -365,7 +365,7 @@ mod tests {
         }
         assert_eq!(pauses, [250, 500, 1000]);
         harness.machine.handle_connected(harness.now);
-        harness.text(json!({"type": "synced", "token": "2"}));
+        harness.text(&json!({"type": "synced", "token": "2"}));
         harness.poll();
         harness.lose();
         assert_eq!(harness.sleep().as_millis(), 250);
@@ -402,7 +402,7 @@ mod tests {
     fn a_token_that_is_too_old_is_replaced_by_the_present_one() {
         let mut harness = Harness::new(Some("old"));
         harness.connect();
-        harness.text(json!({"type": "resync_required", "token": "99"}));
+        harness.text(&json!({"type": "resync_required", "token": "99"}));
         assert_eq!(harness.told(), [Update::ResyncRequired { token: "99".into() }]);
         assert_eq!(harness.machine.token(), Some("99"));
     }
