@@ -1,1 +1,19 @@
+//! The Voxpost server: accounts, conversations, voice messages, events.
+//!
+//! One process needs nothing but a data directory. See ARCHITECTURE.md for the map.
 
+#![forbid(unsafe_code)]
+
+mod app;
+mod auth;
+mod clock;
+mod config;
+mod domain;
+mod error;
+mod http;
+mod keys;
+mod serve;
+mod store;
+
+pub use config::Config;
+pub use serve::{ServeError, serve};

@@ -1,0 +1,4 @@
+//! Pure rules: no database, no clock, no randomness, no HTTP. Everything comes in as an argument.
+
+pub(crate) mod access;
+pub(crate) mod names;

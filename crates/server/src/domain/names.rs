@@ -1,0 +1,57 @@
+//! What may be a username, a display name, a password, a title. Errors are sentences for the caller.
+
+const USERNAME: std::ops::RangeInclusive<usize> = 3..=32;
+
+/// Folds to lower case and checks: 3 to 32 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+pub(crate) fn username(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    let fits = USERNAME.contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+        && name.as_bytes()[0].is_ascii_alphanumeric();
+    if fits {
+        Ok(name)
+    } else {
+        Err("`username` must be 3 to 32 letters a-z, digits, dots, dashes or underscores, beginning with a letter or digit".into())
+    }
+}
+
+/// 8 to 256 characters, whatever they are.
+pub(crate) fn password<'t>(field: &str, text: &'t str) -> Result<&'t str, String> {
+    match text.chars().count() {
+        8..=256 => Ok(text),
+        _ => Err(format!("`{field}` must have 8 to 256 characters")),
+    }
+}
+
+/// A line that people read: trimmed, 1 to `max` characters, no control characters.
+pub(crate) fn line(field: &str, text: &str, max: usize) -> Result<String, String> {
+    let text = text.trim();
+    let fits = (1..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{field}` must be one line of 1 to {max} characters"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_folded_and_bounded() {
+        assert_eq!(username(" Ana.B ").unwrap(), "ana.b");
+        for bad in ["", "ab", ".ana", "a b c", "ana@example", "änä", &"a".repeat(33)] {
+            assert!(username(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_line_has_no_line_breaks_and_is_counted_in_characters() {
+        assert_eq!(line("title", " 朋友们 ", 3).unwrap(), "朋友们");
+        assert!(line("title", "a\nb", 10).is_err());
+        assert!(line("title", "  ", 10).is_err());
+    }
+}

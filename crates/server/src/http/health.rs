@@ -1,0 +1,5 @@
+//! `GET /healthz`: the process is alive.
+
+pub(crate) async fn alive() -> &'static str {
+    "ok\n"
+}

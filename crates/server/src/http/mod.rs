@@ -1,0 +1,39 @@
+//! The HTTP face: one endpoint, one file. The OpenAPI document is made from the handlers, so it cannot disagree.
+
+mod accounts;
+mod extract;
+mod health;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// JSON bodies are small; uploads set their own bound.
+const MAX_JSON_BYTES: usize = 64 << 10;
+
+#[derive(OpenApi)]
+#[openapi(info(title = "Voxpost", description = "Voice messages: wire contract v1."))]
+struct ApiDoc;
+
+/// Every route of the main listener.
+pub(crate) fn router(app: App) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(accounts::create))
+        .split_for_parts();
+    let document = serde_json::to_vec(&document).unwrap_or_default();
+    router
+        .route("/healthz", get(health::alive))
+        .route(
+            "/openapi.json",
+            get(move || async move { ([("content-type", "application/json")], document.clone()) }),
+        )
+        .fallback(|| async { ApiError::not_found() })
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .with_state(app)
+}

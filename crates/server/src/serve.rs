@@ -1,0 +1,75 @@
+//! From a configuration to a running server, and to a clean end.
+
+use std::io;
+
+use crate::app::{App, Shared};
+use crate::config::Config;
+use crate::keys::Keys;
+use crate::store::{Store, StoreError};
+
+/// Why the server could not start or had to stop; the text says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {0} (--data-dir): {1}")]
+    DataDir(String, io::Error),
+    /// The address cannot be used.
+    #[error("cannot listen on {0} (--listen): {1}")]
+    Listen(std::net::SocketAddr, io::Error),
+    /// The database cannot be opened.
+    #[error("cannot open the database: {0}")]
+    Database(String),
+}
+
+impl From<StoreError> for ServeError {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+/// Runs until it is told to stop (SIGINT, SIGTERM); returns when everything that was accepted is durable.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let data_dir = |error| ServeError::DataDir(config.data_dir.display().to_string(), error);
+    std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
+    let keys = Keys::open(&config.data_dir).map_err(data_dir)?;
+    let store = Store::open(&config.data_dir).await?;
+    let listen = config.listen;
+    let app = App::new(Shared { config, keys, store });
+
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| ServeError::Listen(listen, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| ServeError::Listen(listen, error))?;
+    announce(&format!("voxpost listening on http://{address}"));
+    axum::serve(listener, crate::http::router(app.clone()))
+        .with_graceful_shutdown(stop_signal())
+        .await
+        .map_err(|error| ServeError::Listen(listen, error))?;
+    app.store.close().await;
+    Ok(())
+}
+
+/// The one line on standard output: where to go. Whoever starts the server (a person, a test) reads it.
+fn announce(line: &str) {
+    use std::io::Write;
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::error!(%error, "SIGTERM cannot be caught");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
