@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod app;
 mod auth;
 mod clock;
@@ -12,6 +13,7 @@ mod domain;
 mod error;
 mod http;
 mod keys;
+mod render;
 mod serve;
 mod store;
 

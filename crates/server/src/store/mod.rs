@@ -6,6 +6,8 @@
 pub(crate) mod accounts;
 mod error;
 pub(crate) mod events;
+pub(crate) mod members;
+pub(crate) mod messages;
 mod open;
 mod writer;
 

@@ -1,0 +1,57 @@
+//! The one place where a caller, a thing and an [`Action`] meet: looks up what the rules need and applies them.
+
+use uuid::Uuid;
+
+use crate::domain::access::{Action, Denied, check};
+use crate::error::{ApiError, ApiResult};
+use crate::store::Conn;
+use crate::store::members::{self, Standing};
+use crate::store::messages::{self, MessageRow};
+
+/// The caller's standing in a conversation, if they may do this there.
+pub(crate) async fn conversation(
+    c: &mut Conn,
+    user_id: Uuid,
+    id: Uuid,
+    action: Action,
+) -> ApiResult<Standing> {
+    let standing = members::standing(c, id, user_id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    check(action, standing.kind, Some(standing.role)).map_err(denied)?;
+    Ok(standing)
+}
+
+/// A message that is not deleted, if the caller may do this with it. What is not published is its sender's alone.
+pub(crate) async fn message(
+    c: &mut Conn,
+    user_id: Uuid,
+    id: Uuid,
+    action: Action,
+) -> ApiResult<(MessageRow, Standing)> {
+    let row = messages::by_id(c, id).await?.ok_or_else(ApiError::not_found)?;
+    let standing = members::standing(c, row.conversation_id, user_id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let own = row.sender_id == user_id;
+    let visible = match row.seq {
+        None => own,
+        Some(seq) => row.state != "deleted" && members::sees(c, row.conversation_id, user_id, seq).await?,
+    };
+    if !visible {
+        return Err(ApiError::not_found());
+    }
+    let action = match action {
+        Action::DeleteOwnMessage if !own => Action::DeleteAnyMessage,
+        action => action,
+    };
+    check(action, standing.kind, Some(standing.role)).map_err(denied)?;
+    Ok((row, standing))
+}
+
+fn denied(denied: Denied) -> ApiError {
+    match denied {
+        Denied::NotFound => ApiError::not_found(),
+        Denied::Forbidden(reason) => ApiError::forbidden(reason),
+    }
+}
