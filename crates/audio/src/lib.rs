@@ -8,19 +8,28 @@
 //! packets, a serial number is an argument. Every byte that is read is hostile until checked: no input panics, and
 //! nothing is allocated by a size that a file merely claims.
 
+mod analysis;
 mod container;
+mod decode;
 mod error;
 mod limits;
 mod normalise;
 mod opus;
+mod pcm;
 mod remux;
+mod resample;
 mod sniff;
+mod transcode;
 
+pub use analysis::{Analyser, Analysis};
 pub use container::Input;
 pub use container::ogg::OggOpusWriter;
 pub use error::Error;
 pub use limits::{Limits, Options};
 pub use normalise::{Normalised, normalise};
+pub use opus::encode::EncoderSettings;
 pub use opus::head::OpusHead;
 pub use opus::packet;
+pub use resample::Resampler;
 pub use sniff::{Codec, Container, Probe, probe};
+pub use transcode::{Transcoded, transcode};

@@ -5,6 +5,6 @@ use std::io::{Read, Seek};
 pub(crate) mod ogg;
 
 /// Where a sound file is read from. It is streamed: a few hundred kilobytes are held at a time.
-pub trait Input: Read + Seek {}
+pub trait Input: Read + Seek + Send {}
 
-impl<T: Read + Seek + ?Sized> Input for T {}
+impl<T: Read + Seek + Send + ?Sized> Input for T {}

@@ -1,4 +1,5 @@
-//! Opus as bytes: the identification header and the packets (RFC 7845 §5.1, RFC 6716 §3).
+//! Opus: the identification header and the packets as bytes (RFC 7845 §5.1, RFC 6716 §3), and libopus.
 
+pub(crate) mod encode;
 pub(crate) mod head;
 pub mod packet;

@@ -1,0 +1,295 @@
+use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::common::Limit;
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::meta::MetadataOptions;
+
+use super::decoder::layout;
+use super::gapless::{self, AAC_FRAME, Trim};
+use super::wav_header::{self, Patch};
+use crate::pcm::Layout;
+use crate::{Codec, Container, Error, Input, Limits, Probe};
+
+/// Lowest sample rate that is taken for sound.
+const MIN_RATE: u32 = 4_000;
+
+/// A file that is ready to be decoded.
+pub(super) struct Opened<'a> {
+    pub(super) format: Box<dyn FormatReader + 'a>,
+    pub(super) codec: Box<dyn AudioDecoder>,
+    pub(super) track: u32,
+    pub(super) rate: NonZeroU32,
+    pub(super) layout: Layout,
+    pub(super) trim: Trim,
+    pub(super) promised: Option<u64>,
+    pub(super) truncated: bool,
+}
+
+/// Finds the sound track, checks its claims against the limits, and prepares its decoder.
+pub(super) fn open<'a>(
+    input: &'a mut dyn Input,
+    source: &Probe,
+    limits: &Limits,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Opened<'a>, Error> {
+    let mut truncated = false;
+    let mut patches = Vec::new();
+    if source.container == Container::Wav {
+        let header = wav_header::repair(input)?;
+        truncated = header.truncated;
+        patches = header.patches;
+    }
+
+    // The first reader only counts, so that hours of silence in a few kilobytes are refused before any is decoded.
+    let counted = {
+        let mut format = read(Source::new(&mut *input, patches.clone())?)?;
+        let (track, params) = sound_track(format.as_ref(), source)?;
+        check(&params, limits)?;
+        count(format.as_mut(), &track, &params, limits, cancelled)?
+    };
+    let mp4_edit = match source.container {
+        Container::Mp4 => gapless::mp4_edit(input, counted.track)?,
+        _ => None,
+    };
+
+    let format = read(Source::new(input, patches)?)?;
+    let (track, params) = sound_track(format.as_ref(), source)?;
+    let codec = symphonia::default::get_codecs()
+        .make_audio_decoder(&params, &AudioDecoderOptions::default())
+        .map_err(|error| no_decoder(&error, &params, source))?;
+    // The decoder knows better than the container.
+    let params = codec.codec_params();
+    let (rate, layout) = check(params, limits)?;
+
+    let is_aac = params.codec == CODEC_ID_AAC;
+    let trim = gapless::trim(source.container, is_aac, mp4_edit, rate, &counted.ticks(rate));
+    // Only what a header states outright is a promise; ADTS and plain MP3 are guessed from the bit rate.
+    let promised = match source.container {
+        Container::Wav | Container::Flac => track.num_frames.filter(|&frames| frames > 0),
+        _ => None,
+    };
+    Ok(Opened {
+        format,
+        codec,
+        track: track.id,
+        rate,
+        layout,
+        trim,
+        promised,
+        truncated,
+    })
+}
+
+/// What a pass over the packets found.
+struct Counted {
+    track: u32,
+    packets: u64,
+    /// Sum of the durations, in units of the time base.
+    ticks: u64,
+    /// Units per second, where that is a whole number.
+    ticks_per_second: Option<u32>,
+}
+
+impl Counted {
+    /// Packets and, if the container counts in samples of the decoder, samples.
+    fn ticks(&self, rate: NonZeroU32) -> gapless::Counted {
+        let samples = (self.ticks_per_second == Some(rate.get())).then_some(self.ticks);
+        gapless::Counted {
+            packets: self.packets,
+            samples,
+        }
+    }
+}
+
+fn count(
+    format: &mut dyn FormatReader,
+    track: &Track,
+    params: &AudioCodecParameters,
+    limits: &Limits,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Counted, Error> {
+    let time_base = track.time_base;
+    let ticks_per_second = time_base
+        .filter(|base| base.numer.get() == 1)
+        .map(|base| base.denom.get());
+    let mut counted = Counted {
+        track: track.id,
+        packets: 0,
+        ticks: 0,
+        ticks_per_second,
+    };
+    let rate = u64::from(params.sample_rate.unwrap_or(MIN_RATE));
+    let is_aac = params.codec == CODEC_ID_AAC;
+    // Trimming may take something off, so a second is left for the exact count while decoding.
+    let allowance = u128::from(limits.max_duration_ms) + 1_000;
+    while let Ok(Some(packet)) = format.next_packet() {
+        if cancelled() {
+            return Err(Error::OutOfTime);
+        }
+        if packet.track_id != counted.track {
+            continue;
+        }
+        counted.packets += 1;
+        counted.ticks = counted.ticks.saturating_add(packet.dur.get());
+        let by_ticks = time_base.map_or(0, |base| {
+            u128::from(counted.ticks) * 1_000 * u128::from(base.numer.get()) / u128::from(base.denom.get())
+        });
+        let by_packets = if is_aac {
+            u128::from(counted.packets * AAC_FRAME * 1_000 / rate.max(1))
+        } else {
+            0
+        };
+        if by_ticks.max(by_packets) > allowance {
+            return Err(Error::TooLong {
+                max_ms: limits.max_duration_ms,
+            });
+        }
+    }
+    Ok(counted)
+}
+
+fn read(source: Source<'_>) -> Result<Box<dyn FormatReader + '_>, Error> {
+    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    // Titles and cover pictures are of no use here.
+    let metadata = MetadataOptions::default()
+        .limit_tag_bytes(Limit::Maximum(64 << 10))
+        .limit_visual_bytes(Limit::Maximum(64 << 10));
+    symphonia::default::get_probe()
+        .probe(&Hint::new(), stream, FormatOptions::default(), metadata)
+        .map_err(|error| match error {
+            SymphoniaError::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => error.into(),
+            SymphoniaError::IoError(_) => Error::corrupt("its header is cut off"),
+            SymphoniaError::Unsupported(what) => Error::unsupported(what),
+            error => Error::corrupt(error.to_string()),
+        })
+}
+
+fn sound_track(format: &dyn FormatReader, source: &Probe) -> Result<(Track, AudioCodecParameters), Error> {
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or_else(|| Error::unsupported(codec_name(source)))?;
+    let params = track.codec_params.as_ref().and_then(|params| params.audio());
+    let params = params
+        .ok_or_else(|| Error::unsupported(codec_name(source)))?
+        .clone();
+    Ok((track.clone(), params))
+}
+
+/// Rate and layout, if they are known and within the limits. Unknown ones are checked again once the decoder is made.
+fn check(params: &AudioCodecParameters, limits: &Limits) -> Result<(NonZeroU32, Layout), Error> {
+    let rate = params.sample_rate.unwrap_or(MIN_RATE);
+    if !(MIN_RATE..=limits.max_sample_rate).contains(&rate) {
+        return Err(Error::unsupported(format!("sound at {rate} Hz")));
+    }
+    let channels = params.channels.as_ref().map_or(1, Channels::count);
+    if !(1..=usize::from(limits.max_channels)).contains(&channels) {
+        return Err(Error::unsupported(format!("sound with {channels} channels")));
+    }
+    let rate = NonZeroU32::new(rate).expect("at least MIN_RATE");
+    Ok((
+        rate,
+        params.channels.as_ref().map_or(
+            Layout {
+                channels: 1,
+                lfe: None,
+            },
+            layout,
+        ),
+    ))
+}
+
+fn no_decoder(error: &SymphoniaError, params: &AudioCodecParameters, source: &Probe) -> Error {
+    match error {
+        SymphoniaError::Unsupported(_) if params.codec == CODEC_ID_AAC => {
+            Error::unsupported(aac_name(params.extra_data.as_deref().unwrap_or_default()))
+        }
+        SymphoniaError::Unsupported(_) => Error::unsupported(codec_name(source)),
+        error => Error::corrupt(error.to_string()),
+    }
+}
+
+/// The profile by the object type that an AudioSpecificConfig begins with (ISO/IEC 14496-3 §1.6.2.1).
+fn aac_name(config: &[u8]) -> &'static str {
+    match config.first().map(|byte| byte >> 3) {
+        Some(1) => "AAC Main",
+        Some(2) => "AAC-LC with SBR or more than two channels",
+        Some(3) => "AAC SSR",
+        Some(4) => "AAC LTP",
+        Some(5) => "HE-AAC",
+        Some(23) => "AAC-LD",
+        Some(29) => "HE-AAC v2",
+        // 31 escapes to the types from 32 up: 39 is AAC-ELD, 42 is USAC.
+        Some(31) => "AAC-ELD or xHE-AAC",
+        _ => "this profile of AAC",
+    }
+}
+
+fn codec_name(source: &Probe) -> String {
+    match &source.codec {
+        Codec::Other(name) => name.clone(),
+        codec => format!("{codec:?}"),
+    }
+}
+
+/// The file as symphonia wants it, with a few bytes of its header put right.
+struct Source<'a> {
+    /// Never locked: it makes the source `Sync`, which symphonia asks for, out of an input that is only `Send`.
+    input: Mutex<&'a mut dyn Input>,
+    len: u64,
+    position: u64,
+    patches: Vec<Patch>,
+}
+
+impl<'a> Source<'a> {
+    fn new(input: &'a mut dyn Input, patches: Vec<Patch>) -> io::Result<Self> {
+        let len = input.seek(SeekFrom::End(0))?;
+        input.seek(SeekFrom::Start(0))?;
+        Ok(Self {
+            input: Mutex::new(input),
+            len,
+            position: 0,
+            patches,
+        })
+    }
+
+    fn input(&mut self) -> &mut dyn Input {
+        *self.input.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input().read(buffer)?;
+        let position = self.position;
+        for patch in &self.patches {
+            patch.apply(position, &mut buffer[..count]);
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Source<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = self.input().seek(to)?;
+        Ok(self.position)
+    }
+}
+
+impl MediaSource for Source<'_> {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.len)
+    }
+}
