@@ -10,6 +10,7 @@ mod patience;
 mod person;
 mod server;
 mod socket;
+pub mod sound;
 
 pub use answer::Answer;
 pub use clip::{Clip, Probe};
