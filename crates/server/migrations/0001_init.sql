@@ -96,9 +96,11 @@ CREATE TABLE messages (
     failure         TEXT, -- the problem as JSON, in state failed
     staging         TEXT, -- in state processing: the file below the data directory that holds the source
     analysis        TEXT NOT NULL DEFAULT 'none', -- none | pending | done | failed
-    UNIQUE (conversation_id, seq),
-    UNIQUE (sender_id, client_id)
+    attempts        BIGINT NOT NULL DEFAULT 0, -- at resuming the processing, or at the analysis
+    UNIQUE (conversation_id, seq)
 );
+-- A message that failed has set its client_id free.
+CREATE UNIQUE INDEX messages_by_client_id ON messages (sender_id, client_id) WHERE state <> 'failed';
 CREATE INDEX messages_to_analyse ON messages (created_at) WHERE analysis = 'pending';
 CREATE INDEX messages_in_processing ON messages (created_at) WHERE state = 'processing';
 

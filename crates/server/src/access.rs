@@ -1,11 +1,12 @@
 //! The one place where a caller, a thing and an [`Action`] meet: looks up what the rules need and applies them.
 
 use uuid::Uuid;
+use voxpost_proto::ErrorCode;
 
-use crate::domain::access::{Action, Denied, check};
+use crate::domain::access::{Action, Denied, VoiceRefusal, check};
 use crate::error::{ApiError, ApiResult};
 use crate::store::Conn;
-use crate::store::members::{self, Standing};
+use crate::store::members::{self, Sender, Standing};
 use crate::store::messages::{self, MessageRow};
 
 /// The caller's standing in a conversation, if they may do this there.
@@ -35,8 +36,9 @@ pub(crate) async fn message(
         .ok_or_else(ApiError::not_found)?;
     let own = row.sender_id == user_id;
     let visible = match row.seq {
+        _ if row.state == "deleted" => false,
         None => own,
-        Some(seq) => row.state != "deleted" && members::sees(c, row.conversation_id, user_id, seq).await?,
+        Some(seq) => members::sees(c, row.conversation_id, user_id, seq).await?,
     };
     if !visible {
         return Err(ApiError::not_found());
@@ -47,6 +49,30 @@ pub(crate) async fn message(
     };
     check(action, standing.kind, Some(standing.role)).map_err(denied)?;
     Ok((row, standing))
+}
+
+/// Who sends, if they may send a voice message to this conversation.
+pub(crate) async fn send_voice(c: &mut Conn, user_id: Uuid, conversation_id: Uuid) -> ApiResult<Sender> {
+    let sender = members::sender(c, conversation_id, user_id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    check(Action::Send, sender.kind, Some(sender.role)).map_err(denied)?;
+    match sender.refusal {
+        None => Ok(sender),
+        Some(refusal) => Err(voice_refused(refusal)),
+    }
+}
+
+fn voice_refused(refusal: VoiceRefusal) -> ApiError {
+    match refusal {
+        VoiceRefusal::NotAccepted => ApiError::new(
+            ErrorCode::VoiceNotAccepted,
+            "The other person does not take voice messages. Write instead.",
+        ),
+        VoiceRefusal::AccountDeleted => {
+            ApiError::forbidden("The other person has deleted their account; nobody would hear it.")
+        }
+    }
 }
 
 fn denied(denied: Denied) -> ApiError {

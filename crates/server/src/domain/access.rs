@@ -32,6 +32,36 @@ pub(crate) enum Denied {
     Forbidden(&'static str),
 }
 
+/// Why a member may not send voice messages to a direct conversation. A group takes them from every member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VoiceRefusal {
+    /// The other person has turned them off.
+    NotAccepted,
+    /// There is nobody on the other side any more.
+    AccountDeleted,
+}
+
+impl VoiceRefusal {
+    /// As in `can_send.reason`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAccepted => "voice_not_accepted",
+            Self::AccountDeleted => "account_deleted",
+        }
+    }
+}
+
+/// Whether the other person of a direct conversation can be sent voice messages.
+pub(crate) fn voice_refusal(other_accepts: bool, other_deleted: bool) -> Option<VoiceRefusal> {
+    if other_deleted {
+        Some(VoiceRefusal::AccountDeleted)
+    } else if !other_accepts {
+        Some(VoiceRefusal::NotAccepted)
+    } else {
+        None
+    }
+}
+
 /// `role` is None for who is not a member at present.
 pub(crate) fn check(action: Action, kind: ConversationKind, role: Option<Role>) -> Result<(), Denied> {
     use Action::*;
@@ -97,6 +127,14 @@ mod tests {
             );
             assert_eq!(allowed, expected, "{action:?}");
         }
+    }
+
+    #[test]
+    fn a_deleted_account_is_the_stronger_reason() {
+        assert_eq!(voice_refusal(true, false), None);
+        assert_eq!(voice_refusal(false, false), Some(VoiceRefusal::NotAccepted));
+        assert_eq!(voice_refusal(false, true), Some(VoiceRefusal::AccountDeleted));
+        assert_eq!(voice_refusal(true, true), Some(VoiceRefusal::AccountDeleted));
     }
 
     #[test]

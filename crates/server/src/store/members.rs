@@ -5,6 +5,7 @@ use uuid::Uuid;
 use voxpost_proto::api::{ConversationKind, Role};
 
 use super::Conn;
+use crate::domain::access::{VoiceRefusal, voice_refusal};
 
 /// Where somebody stands in a conversation at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,68 @@ pub(crate) async fn standing(
         joined_seq: row.joined_seq,
         read_seq: row.read_seq,
         delivered_seq: row.delivered_seq,
+    }))
+}
+
+/// A present member as the sender of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sender {
+    pub(crate) kind: ConversationKind,
+    pub(crate) role: Role,
+    pub(crate) username: String,
+    pub(crate) display_name: String,
+    /// Why they may not send voice messages here.
+    pub(crate) refusal: Option<VoiceRefusal>,
+}
+
+#[derive(FromRow)]
+struct SenderRow {
+    kind: String,
+    role: String,
+    username: String,
+    display_name: String,
+    other_accepts: Option<bool>,
+    other_deleted: Option<bool>,
+}
+
+/// The sender that this person would be; None for who is not a member now.
+pub(crate) async fn sender(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+) -> sqlx::Result<Option<Sender>> {
+    let row: Option<SenderRow> = sqlx::query_as(
+        "SELECT c.kind, m.role, u.username, u.display_name, o.accepts_voice AS other_accepts,
+                o.deleted_at IS NOT NULL AS other_deleted
+         FROM memberships m
+         JOIN conversations c ON c.id = m.conversation_id
+         JOIN users u ON u.id = m.user_id
+         LEFT JOIN memberships om
+                ON c.kind = 'direct' AND om.conversation_id = c.id AND om.user_id <> m.user_id
+         LEFT JOIN users o ON o.id = om.user_id
+         WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_event IS NULL
+         LIMIT 1",
+    )
+    .bind(conversation_id)
+    .bind(user_id)
+    .fetch_optional(c)
+    .await?;
+    Ok(row.map(|row| {
+        let kind = kind(&row.kind);
+        let refusal = match kind {
+            ConversationKind::Direct => voice_refusal(
+                row.other_accepts.unwrap_or(true),
+                row.other_deleted.unwrap_or(false),
+            ),
+            ConversationKind::Group => None,
+        };
+        Sender {
+            kind,
+            role: role(&row.role),
+            username: row.username,
+            display_name: row.display_name,
+            refusal,
+        }
     }))
 }
 

@@ -2,11 +2,13 @@
 
 use sqlx::FromRow;
 use uuid::Uuid;
+use voxpost_proto::Timestamp;
 
 use super::Conn;
+use super::events::{self, EventType, NewEvent};
 
 /// A row of `messages` with its sender's names.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, Default, FromRow)]
 pub(crate) struct MessageRow {
     pub(crate) id: Uuid,
     pub(crate) conversation_id: Uuid,
@@ -38,19 +40,168 @@ pub(crate) struct MessageRow {
     pub(crate) source_type: Option<String>,
     pub(crate) transcoded: bool,
     pub(crate) failure: Option<String>,
+    /// In state `processing`: the file below the data directory that holds the source.
+    pub(crate) staging: Option<String>,
+    /// `none`, `pending`, `done`, `failed`.
+    pub(crate) analysis: String,
 }
 
-/// The columns of a [`MessageRow`], to be followed by a condition on `m`.
-pub(crate) const SELECT: &str = "SELECT m.id, m.conversation_id, m.seq, m.version, m.state, m.sender_id, \
-    u.username AS sender_username, u.display_name AS sender_display_name, m.client_id, m.content_hash, m.reply_to, \
-    m.caption, m.created_at, m.duration_ms, m.truncated, m.missing_ms, m.waveform, m.waveform_source, m.gain_db, \
-    m.loudness_lufs, m.speech, m.audio_key, m.audio_bytes, m.audio_sha256, m.source_type, m.transcoded, m.failure \
-    FROM messages m JOIN users u ON u.id = m.sender_id ";
+/// A statement that gives [`MessageRow`]s; `$rest` is a condition on `m`.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.id, m.conversation_id, m.seq, m.version, m.state, m.sender_id, ",
+            "u.username AS sender_username, u.display_name AS sender_display_name, m.client_id, m.content_hash, ",
+            "m.reply_to, m.caption, m.created_at, m.duration_ms, m.truncated, m.missing_ms, m.waveform, ",
+            "m.waveform_source, m.gain_db, m.loudness_lufs, m.speech, m.audio_key, m.audio_bytes, m.audio_sha256, ",
+            "m.source_type, m.transcoded, m.failure, m.staging, m.analysis ",
+            "FROM messages m JOIN users u ON u.id = m.sender_id ",
+            $rest
+        )
+    };
+}
+pub(crate) use select;
 
 /// By id, whatever its state.
 pub(crate) async fn by_id(c: &mut Conn, id: Uuid) -> sqlx::Result<Option<MessageRow>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE m.id = $1")))
+    sqlx::query_as(select!("WHERE m.id = $1"))
         .bind(id)
         .fetch_optional(c)
         .await
+}
+
+/// What the sender sent under this id of their own; a failed one has set its id free.
+pub(crate) async fn by_client_id(
+    c: &mut Conn,
+    sender_id: Uuid,
+    client_id: Uuid,
+) -> sqlx::Result<Option<MessageRow>> {
+    sqlx::query_as(select!(
+        "WHERE m.sender_id = $1 AND m.client_id = $2 AND m.state <> 'failed'"
+    ))
+    .bind(sender_id)
+    .bind(client_id)
+    .fetch_optional(c)
+    .await
+}
+
+/// Whether `user_id` sees (or saw, before it was deleted) this message in this very conversation.
+pub(crate) async fn can_be_answered(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+    id: Uuid,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM messages m JOIN memberships s
+           ON s.conversation_id = m.conversation_id AND s.user_id = $2
+          AND s.joined_seq < m.seq AND (s.left_seq IS NULL OR s.left_seq >= m.seq)
+         WHERE m.id = $3 AND m.conversation_id = $1)",
+    )
+    .bind(conversation_id)
+    .bind(user_id)
+    .bind(id)
+    .fetch_one(c)
+    .await
+}
+
+/// The next place in a conversation, if this person may still send to it.
+async fn next_seq(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "UPDATE conversations SET last_seq = last_seq + 1, last_activity_at = $3
+         WHERE id = $1
+           AND EXISTS (SELECT 1 FROM memberships WHERE conversation_id = $1 AND user_id = $2 AND left_event IS NULL)
+           AND NOT (kind = 'direct' AND EXISTS (
+               SELECT 1 FROM memberships o JOIN users u ON u.id = o.user_id
+               WHERE o.conversation_id = $1 AND o.user_id <> $2
+                 AND (u.accepts_voice = 0 OR u.deleted_at IS NOT NULL)))
+         RETURNING last_seq",
+    )
+    .bind(conversation_id)
+    .bind(user_id)
+    .bind(now.millis())
+    .fetch_optional(c)
+    .await
+}
+
+async fn tell(c: &mut Conn, kind: EventType, row: &MessageRow, now: Timestamp) -> sqlx::Result<()> {
+    let event = NewEvent {
+        message_id: Some(row.id),
+        subject_id: Some(row.sender_id),
+        seq: row.seq,
+        ..NewEvent::new(kind, row.conversation_id)
+    };
+    events::append(c, event, now).await?;
+    Ok(())
+}
+
+/// What became of a message that was to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// It has this place now.
+    At(i64),
+    /// The sender may not send there any more.
+    Refused,
+    /// The sender's own id for it is in use, or what it was published from is gone.
+    Lost,
+}
+
+/// Writes a ready message and gives it its place, with the event that tells of it.
+pub(crate) async fn publish(c: &mut Conn, row: &mut MessageRow, now: Timestamp) -> sqlx::Result<Published> {
+    let Some(seq) = next_seq(c, row.conversation_id, row.sender_id, now).await? else {
+        return Ok(Published::Refused);
+    };
+    row.seq = Some(seq);
+    if !insert(c, row).await? {
+        return Ok(Published::Lost);
+    }
+    tell(c, EventType::MessageCreated, row, now).await?;
+    Ok(Published::At(seq))
+}
+
+/// Adds a row as it is; false when the sender has used its client id already.
+pub(crate) async fn insert(c: &mut Conn, row: &MessageRow) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO messages (id, conversation_id, seq, version, state, sender_id, client_id, content_hash, reply_to,
+             caption, created_at, duration_ms, truncated, missing_ms, waveform, waveform_source, gain_db, loudness_lufs,
+             speech, audio_key, audio_bytes, audio_sha256, source_type, transcoded, failure, staging, analysis)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+             $23, $24, $25, $26, $27)
+         ON CONFLICT (sender_id, client_id) WHERE state <> 'failed' DO NOTHING",
+    )
+    .bind(row.id)
+    .bind(row.conversation_id)
+    .bind(row.seq)
+    .bind(row.version)
+    .bind(&row.state)
+    .bind(row.sender_id)
+    .bind(row.client_id)
+    .bind(&row.content_hash)
+    .bind(row.reply_to)
+    .bind(&row.caption)
+    .bind(row.created_at)
+    .bind(row.duration_ms)
+    .bind(row.truncated)
+    .bind(row.missing_ms)
+    .bind(&row.waveform)
+    .bind(&row.waveform_source)
+    .bind(row.gain_db)
+    .bind(row.loudness_lufs)
+    .bind(&row.speech)
+    .bind(&row.audio_key)
+    .bind(row.audio_bytes)
+    .bind(&row.audio_sha256)
+    .bind(&row.source_type)
+    .bind(row.transcoded)
+    .bind(&row.failure)
+    .bind(&row.staging)
+    .bind(&row.analysis)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
