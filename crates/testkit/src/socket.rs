@@ -17,7 +17,7 @@ pub struct Socket {
     waiting: VecDeque<ServerMessage>,
     /// What was replayed between `welcome` and `synced`.
     pub replay: Vec<Event>,
-    /// The newest token: of `synced` or of the last durable event that was taken.
+    /// The newest token: of `synced`, or of the last durable event that arrived.
     pub token: String,
     /// How often the server pings.
     pub heartbeat_ms: u64,
