@@ -21,16 +21,21 @@ impl Clip {
         Self { bytes }
     }
 
-    /// A clip as a browser's recorder makes it: Opus in live WebM (no duration, no cues), by ffmpeg. Each `hertz` gives
-    /// another sound; there is noise in it, so that no two packets are the same.
+    /// A clip as a browser's recorder makes it: Opus in live WebM (no duration, no cues), by ffmpeg. A tone glides up from
+    /// `hertz`, so that each clip is another sound and no two moments of it are the same.
     pub fn webm(seconds: f32, hertz: u32) -> Self {
-        let sound = format!(
-            "sine=frequency={hertz}:sample_rate=48000:duration={seconds},aformat=channel_layouts=mono[a];\
-             anoisesrc=amplitude=0.05:sample_rate=48000:seed={hertz}:duration={seconds}[b];[a][b]amix=inputs=2"
-        );
-        let webm = ["-c:a", "libopus", "-b:a", "24k", "-f", "webm", "-live", "1"];
+        let glide = format!("0.4*sin(2*PI*({hertz}+90*t)*t)+0.02*(random(0)-0.5)");
+        let source = format!("aevalsrc='{glide}':s=48000:d={seconds}");
+        Self::from_lavfi(
+            &source,
+            &["-c:a", "libopus", "-b:a", "24k", "-f", "webm", "-live", "1"],
+        )
+    }
+
+    /// A sound that ffmpeg's generators make, written with these output arguments.
+    pub fn from_lavfi(source: &str, arguments: &[&str]) -> Self {
         Self {
-            bytes: ffmpeg(&["-f", "lavfi", "-i", &sound], &webm),
+            bytes: ffmpeg(&["-f", "lavfi", "-i", source], arguments),
         }
     }
 
