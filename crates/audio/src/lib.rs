@@ -8,6 +8,8 @@
 //! packets, a serial number is an argument. Every byte that is read is hostile until checked: no input panics, and
 //! nothing is allocated by a size that a file merely claims.
 
+#![deny(clippy::disallowed_methods)]
+
 mod analysis;
 mod container;
 mod decode;

@@ -1,4 +1,6 @@
 //! Pure rules: no database, no clock, no randomness, no HTTP. Everything comes in as an argument.
 
+#![deny(clippy::disallowed_methods)]
+
 pub(crate) mod access;
 pub(crate) mod names;
