@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ApiError } from "../../src/api.js";
+import { Outbox } from "../../src/outbox.js";
+import { message } from "./fixtures.js";
+
+/** @typedef {import("../../src/outbox-store.js").Entry} Entry */
+
+/** What OutboxStore does, in memory. */
+class MemoryStorage {
+  /** @type {Map<string, Entry>} */
+  entries = new Map();
+  /** @type {Map<string, Blob[]>} */
+  pieces = new Map();
+  put = async (/** @type {Entry} */ entry) => void this.entries.set(entry.client_id, structuredClone(entry));
+  addPiece = async (/** @type {string} */ id, /** @type {number} */ index, /** @type {Blob} */ blob) => {
+    const list = this.pieces.get(id) ?? [];
+    list[index] = blob;
+    this.pieces.set(id, list);
+  };
+  list = async (/** @type {string} */ user) => [...this.entries.values()].filter(({ user_id }) => user_id === user);
+  blob = async (/** @type {Entry} */ { client_id }) => new Blob(this.pieces.get(client_id) ?? []);
+  remove = async (/** @type {string} */ id) => {
+    this.entries.delete(id);
+    this.pieces.delete(id);
+  };
+}
+
+/**
+ * @param {Partial<Entry>} [change]
+ * @returns {Entry}
+ */
+const entry = (change = {}) => ({
+  client_id: "x1",
+  user_id: "ana",
+  conversation_id: "c1",
+  state: "queued",
+  type: "audio/webm",
+  filename: "voice.webm",
+  duration_ms: 4000,
+  levels: [],
+  created_at: "2026-01-01T10:00:00.000Z",
+  ...change,
+});
+
+const sound = new Blob(["sound"]);
+
+/** An outbox whose server answers with `answers` one after the other, and that never really waits. */
+function outboxWith(/** @type {(ApiError | ReturnType<typeof message> | { id: string, state: "processing" })[]} */ answers, storage = new MemoryStorage()) {
+  /** @type {string[]} */
+  const sent = [];
+  /** @type {number[]} */
+  const waits = [];
+  /** @type {Set<string>} */
+  const locked = new Set();
+  /** @type {ReturnType<typeof message>[]} */
+  const fetched = [];
+  const outbox = new Outbox({
+    storage,
+    send: async ({ entry: { client_id }, blob }) => {
+      sent.push(`${client_id}:${await blob?.text()}`);
+      const answer = answers.shift();
+      if (!answer || answer instanceof ApiError) throw answer ?? new Error("sent too often");
+      return answer;
+    },
+    fetchMessage: async () => fetched.shift() ?? message(1),
+    wait: async (ms) => void waits.push(ms),
+    random: () => 1,
+    lock: async (id) => {
+      if (locked.has(id)) return null;
+      locked.add(id);
+      return () => locked.delete(id);
+    },
+  });
+  return { outbox, storage, sent, waits, locked, fetched };
+}
+
+test("a recording is stored before it is sent and forgotten when the server has it", async () => {
+  const { outbox, storage, sent, locked } = outboxWith([message(1)]);
+  const delivered = outbox.complete(entry(), sound);
+  assert.equal(outbox.get("x1")?.status, "sending");
+  await delivered;
+  assert.deepEqual(sent, ["x1:sound"]);
+  assert.equal(outbox.size, 0);
+  assert.equal(storage.entries.size + storage.pieces.size + locked.size, 0);
+});
+
+test("while the network is away it tries again under the same id, later each time", async () => {
+  const away = () => new ApiError("network", 0);
+  const { outbox, sent, waits } = outboxWith([away(), away(), new ApiError("unavailable", 503, "", 7000), message(1)]);
+  await outbox.complete(entry(), sound);
+  assert.deepEqual(sent, ["x1:sound", "x1:sound", "x1:sound", "x1:sound"]);
+  assert.deepEqual(waits, [500, 1000, 7000], "the server's Retry-After counts");
+});
+
+test("what the server refuses is kept for its maker, who may try again or discard it", async () => {
+  const { outbox, storage, sent } = outboxWith([new ApiError("voice_not_accepted", 403), new ApiError("forbidden", 403)]);
+  await outbox.complete(entry(), sound);
+  assert.equal(outbox.get("x1")?.status, "failed");
+  assert.equal(outbox.get("x1")?.error?.code, "voice_not_accepted");
+  await outbox.sendNow("x1");
+  assert.equal(sent.length, 2);
+  assert.equal(storage.entries.size, 1, "still stored");
+  await outbox.discard("x1");
+  assert.equal(storage.entries.size + storage.pieces.size, 0);
+});
+
+test("a page that comes back sends what was queued and asks about what was only recorded", async () => {
+  const storage = new MemoryStorage();
+  await storage.put(entry());
+  await storage.addPiece("x1", 0, new Blob(["so"]));
+  await storage.addPiece("x1", 1, new Blob(["und"]));
+  await storage.put(entry({ client_id: "x2", state: "recording" }));
+  await storage.addPiece("x2", 0, sound);
+  await storage.put(entry({ client_id: "x3", user_id: "ben" }));
+  await storage.addPiece("x3", 0, sound);
+  const { outbox, sent } = outboxWith([message(1), message(2)], storage);
+  const arrived = new Promise((resolve) => outbox.addEventListener("sent", resolve, { once: true }));
+  await outbox.restore("ana");
+  await arrived;
+  assert.deepEqual(sent, ["x1:sound"]);
+  assert.equal(outbox.get("x2")?.status, "draft");
+  assert.equal(outbox.get("x3"), null, "another person's recording stays unseen");
+  await outbox.sendNow("x2");
+  assert.deepEqual(sent, ["x1:sound", "x2:sound"]);
+});
+
+test("what another tab is at work on is left to it", async () => {
+  const storage = new MemoryStorage();
+  await storage.put(entry());
+  await storage.addPiece("x1", 0, sound);
+  const { outbox, sent, locked } = outboxWith([], storage);
+  locked.add("x1");
+  await outbox.restore("ana");
+  assert.equal(outbox.size, 0);
+  assert.deepEqual(sent, []);
+});
+
+test("a recording of which nothing was stored is not offered", async () => {
+  const storage = new MemoryStorage();
+  await storage.put(entry({ state: "recording" }));
+  const { outbox } = outboxWith([], storage);
+  await outbox.restore("ana");
+  assert.equal(outbox.size + storage.entries.size, 0);
+});
+
+test("an answer that the server is still at work is followed to its end", async () => {
+  const { outbox, fetched } = outboxWith([{ id: "m1", state: "processing" }]);
+  fetched.push(message(1, { state: "processing" }), message(1, { state: "processing" }), message(1));
+  /** @type {any[]} */
+  const done = [];
+  outbox.addEventListener("sent", (event) => done.push(/** @type {CustomEvent} */ (event).detail.state));
+  await outbox.complete(entry(), sound);
+  assert.deepEqual(done, ["ready"]);
+  assert.equal(outbox.size, 0);
+});
+
+test("when the server refuses after all, the reason that it gave is told", async () => {
+  const { outbox, fetched } = outboxWith([{ id: "m1", state: "processing" }]);
+  fetched.push(message(1, { state: "failed" }));
+  outbox.refused("x1", "audio_too_long");
+  await outbox.complete(entry(), sound);
+  assert.equal(outbox.get("x1")?.status, "failed");
+  assert.equal(outbox.get("x1")?.error?.code, "audio_too_long");
+});
+
+test("storage that fails does not keep a recording from being sent", async () => {
+  const storage = new MemoryStorage();
+  storage.put = storage.addPiece = async () => {
+    throw new DOMException("full", "QuotaExceededError");
+  };
+  const { outbox, sent } = outboxWith([message(1)], storage);
+  await outbox.complete(entry(), sound);
+  assert.deepEqual(sent, ["x1:sound"]);
+});
+
+test("a chosen file and a recording made piece by piece are stored the same way", async () => {
+  const { outbox, storage } = outboxWith([new ApiError("audio_empty", 422)]);
+  await outbox.begin(entry({ state: "recording" }));
+  await outbox.addPiece("x1", 0, new Blob(["so"]));
+  await outbox.addPiece("x1", 1, new Blob(["und"]));
+  await outbox.complete(entry(), sound);
+  assert.equal(await (await storage.blob(entry())).text(), "sound");
+  assert.equal(storage.pieces.get("x1")?.length, 2, "not stored twice");
+});
+
+test("signing out leaves what is stored, and sends nothing any more", async () => {
+  const { outbox, storage, sent } = outboxWith([new ApiError("network", 0)]);
+  outbox.addEventListener("change", () => outbox.get("x1")?.status === "waiting" && outbox.leave());
+  await outbox.complete(entry(), sound);
+  assert.equal(outbox.size, 0);
+  assert.equal(sent.length, 1);
+  assert.equal(storage.entries.size, 1);
+});
