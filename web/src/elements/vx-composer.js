@@ -57,7 +57,7 @@ export class VxComposer extends VxElement {
     this.#mic.addEventListener("click", (event) => event.detail === 0 && this.#begin("free"), signal);
     this.#mic.addEventListener("contextmenu", (event) => event.preventDefault(), signal);
     this.#pause.addEventListener("click", () => this.#togglePause(), signal);
-    addEventListener("keydown", (event) => event.key === "Escape" && this.#mode !== "idle" && this.#cancel(), signal);
+    addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(), signal);
     addEventListener("pagehide", () => this.#recorder?.flush(), signal);
     on(this.client.outbox, "change", scope, () => this.#renderDrafts());
     on(this.client.store, "conversation", scope, (id) => id === this.conversationId && this.#mode === "idle" && this.#render());
@@ -207,6 +207,11 @@ export class VxComposer extends VxElement {
     if (this.#recorder?.paused) this.#recorder.resume();
     else this.#recorder?.pause();
     this.#render();
+  }
+
+  /** An open dialog takes the key for itself. */
+  #escape() {
+    if (this.#mode !== "idle" && !document.querySelector("dialog[open]")) this.#cancel();
   }
 
   /** Discards, but lets the person take that back. */
