@@ -1,6 +1,8 @@
 # Voxpost: everything a person or CI calls. `make` alone lists it.
 
 SHELL := /bin/bash
+# Where rustup puts cargo, for shells that were opened before.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 TIMED := scripts/timed.sh
 BIN   := $(or $(CARGO_TARGET_DIR),target)/debug/voxpost
 # The path that browser tests get must hold from inside web/.

@@ -66,10 +66,6 @@ if [ -n "$todo" ]; then
   exit 1
 fi
 
-if ! command -v cargo >/dev/null 2>&1 && [ -f "$HOME/.cargo/env" ]; then
-  echo 'Rust is installed but not on PATH. Run: . "$HOME/.cargo/env"' >&2
-  exit 1
-fi
 if ! command -v cargo >/dev/null 2>&1; then
   echo 'Rust is missing. Install it with rustup ("Install Rust" on the site of the Rust language), then run this again.' >&2
   exit 1

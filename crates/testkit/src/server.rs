@@ -18,6 +18,7 @@ const LISTENING: &str = "voxpost listening on ";
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     binary: PathBuf,
+    listen: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
     shell_prelude: Option<String>,
@@ -28,10 +29,17 @@ impl ServerOptions {
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
+            listen: "127.0.0.1:0".to_owned(),
             args: Vec::new(),
             env: Vec::new(),
             shell_prelude: None,
         }
+    }
+
+    /// Where to listen instead of a free loopback port, such as `0.0.0.0:0`.
+    pub fn listen(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
+        self
     }
 
     /// A further argument of `voxpost serve`.
@@ -116,7 +124,7 @@ impl ServerOptions {
             command.env_remove(name);
         }
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", &self.listen, "--data-dir"])
             .arg(data_dir)
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -265,7 +273,8 @@ fn follow(
         while let Ok(Some(line)) = lines.next_line().await {
             if let (Some(tx), Some(rest)) = (&address, line.strip_prefix(LISTENING)) {
                 let base = rest.split_whitespace().next().unwrap_or_default();
-                tx.send_replace(Some(base.trim_end_matches('/').to_owned()));
+                let base = base.trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
+                tx.send_replace(Some(base));
             }
             log.push(&line);
         }

@@ -43,16 +43,13 @@ impl Socket {
 
     /// As [`Socket::connect`], for servers that may refuse or be gone.
     pub async fn try_connect(base: &str, token: &str, since: Option<&str>) -> Result<Self, Error> {
-        let mut request = base.replacen("http", "ws", 1).into_client_request()?;
-        *request.uri_mut() = format!("{}/v1/socket", base.replacen("http", "ws", 1))
-            .parse()
-            .expect("a URI");
-        let bearer =
-            http::HeaderValue::try_from(format!("Bearer {token}")).expect("a token is visible ASCII");
-        request.headers_mut().insert("authorization", bearer);
-        request.headers_mut().insert(
-            "sec-websocket-protocol",
-            http::HeaderValue::from_static(SUBPROTOCOL),
+        let bearer = format!("Bearer {token}");
+        let request = request(
+            base,
+            &[
+                ("authorization", &bearer),
+                ("sec-websocket-protocol", SUBPROTOCOL),
+            ],
         );
         let (stream, _) = connect_async(request).await?;
         let mut socket = Self {
@@ -77,6 +74,18 @@ impl Socket {
                 }
                 other => panic!("between hello and synced came {other:?}"),
             }
+        }
+    }
+
+    /// Knocks with these headers alone: the subprotocol that was chosen, or the status of the refusal.
+    pub async fn knock(base: &str, headers: &[(&str, &str)]) -> Result<String, u16> {
+        match patiently("an answer to a handshake", connect_async(request(base, headers))).await {
+            Ok((_, response)) => {
+                let chosen = response.headers().get("sec-websocket-protocol");
+                Ok(chosen.map_or_else(String::new, |value| value.to_str().expect("ASCII").to_owned()))
+            }
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no answer to a handshake: {error}"),
         }
     }
 
@@ -189,4 +198,16 @@ impl Socket {
             }
         }
     }
+}
+
+fn request(base: &str, headers: &[(&str, &str)]) -> http::Request<()> {
+    let url = format!("{}/v1/socket", base.replacen("http", "ws", 1));
+    let mut request = url.into_client_request().expect("a socket's address");
+    for (name, value) in headers {
+        let name = http::HeaderName::try_from(*name).expect("a header's name");
+        request
+            .headers_mut()
+            .insert(name, http::HeaderValue::try_from(*value).expect("visible ASCII"));
+    }
+    request
 }

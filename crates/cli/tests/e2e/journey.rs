@@ -2,6 +2,7 @@
 
 use voxpost_proto::api::{ConversationSummary, MessageState, Page, WaveformSource};
 use voxpost_proto::socket::Change;
+use voxpost_testkit::sound::similarity;
 use voxpost_testkit::{Clip, client, exchange};
 
 use crate::server;
@@ -192,16 +193,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The highest normalised correlation of two sounds at 16 kHz over shifts of up to 100 ms: 1 is the same.
-pub(crate) fn likeness(a: &[f32], b: &[f32]) -> f32 {
-    let reach = 1_600.min(a.len().min(b.len()) / 2);
-    let length = a.len().min(b.len()) - reach;
-    let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
-    let at = |a: &[f32], b: &[f32]| {
-        let dot: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
-        dot / (energy(a) * energy(b)).sqrt().max(f32::MIN_POSITIVE)
-    };
-    let forth = (0..reach).map(|lag| at(&a[lag..lag + length], &b[..length]));
-    let back = (0..reach).map(|lag| at(&a[..length], &b[lag..lag + length]));
-    forth.chain(back).fold(-1.0, f32::max)
+/// Correlation of the waveforms at the best shift: 1 is the same.
+fn likeness(a: &[f32], b: &[f32]) -> f64 {
+    similarity(a, b, 16_000).correlation
 }
