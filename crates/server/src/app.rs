@@ -3,7 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::blob::Blobs;
 use crate::config::Config;
+use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::store::Store;
 
@@ -15,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) keys: Keys,
     pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) ingest: Ingest,
 }
 
 impl App {

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use voxpost_proto::{ErrorCode, PROBLEM_JSON, Problem};
 
+use crate::blob::BlobError;
 use crate::store::StoreError;
 
 /// A failed request, as the caller will see it.
@@ -77,6 +78,19 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("The database is not available right now. Try again.")
             }
             StoreError::Sql(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::NotFound => Self::not_found(),
+            BlobError::Full => StoreError::Full.into(),
+            BlobError::Unavailable(reason) => {
+                tracing::warn!(reason, "the object store is not available");
+                Self::unavailable("Sounds cannot be kept or read right now. Try again.")
+            }
         }
     }
 }

@@ -7,11 +7,13 @@
 mod access;
 mod app;
 mod auth;
+mod blob;
 mod clock;
 mod config;
 mod domain;
 mod error;
 mod http;
+mod ingest;
 mod keys;
 mod render;
 mod serve;

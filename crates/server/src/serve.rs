@@ -3,7 +3,9 @@
 use std::io;
 
 use crate::app::{App, Shared};
+use crate::blob::Blobs;
 use crate::config::Config;
+use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::store::{Store, StoreError};
 
@@ -33,8 +35,16 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
     let keys = Keys::open(&config.data_dir).map_err(data_dir)?;
     let store = Store::open(&config.data_dir).await?;
+    let blobs = Blobs::open(&config.data_dir).map_err(data_dir)?;
+    let ingest = Ingest::start(&config).map_err(data_dir)?;
     let listen = config.listen;
-    let app = App::new(Shared { config, keys, store });
+    let app = App::new(Shared {
+        config,
+        keys,
+        store,
+        blobs,
+        ingest,
+    });
 
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -47,6 +57,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .with_graceful_shutdown(stop_signal())
         .await
         .map_err(|error| ServeError::Listen(listen, error))?;
+    app.ingest.stop().await;
     app.store.close().await;
     Ok(())
 }

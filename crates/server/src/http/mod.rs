@@ -3,6 +3,8 @@
 mod accounts;
 mod extract;
 mod health;
+pub(crate) mod idempotency;
+mod messages;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -25,6 +27,10 @@ struct ApiDoc;
 pub(crate) fn router(app: App) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(accounts::create))
+        .routes(routes!(messages::create::create, messages::list::list))
+        .routes(routes!(messages::get::get, messages::delete::delete))
+        .routes(routes!(messages::audio::audio))
+        .routes(routes!(messages::audio_url::audio_url))
         .split_for_parts();
     let document = serde_json::to_vec(&document).unwrap_or_default();
     router

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use voxpost_proto::Timestamp;
 
 use super::Conn;
+use super::deletions;
 use super::events::{self, EventType, NewEvent};
 
 /// A row of `messages` with its sender's names.
@@ -204,4 +205,142 @@ pub(crate) async fn insert(c: &mut Conn, row: &MessageRow) -> sqlx::Result<bool>
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Publishes a message that was set aside; it is lost when it is not in processing any more.
+pub(crate) async fn publish_processed(
+    c: &mut Conn,
+    row: &mut MessageRow,
+    now: Timestamp,
+) -> sqlx::Result<Published> {
+    let Some(seq) = next_seq(c, row.conversation_id, row.sender_id, now).await? else {
+        return Ok(Published::Refused);
+    };
+    row.seq = Some(seq);
+    row.version += 1;
+    let done = sqlx::query(
+        "UPDATE messages SET seq = $2, version = $3, state = 'ready', duration_ms = $4, truncated = $5, missing_ms = $6,
+             audio_key = $7, audio_bytes = $8, audio_sha256 = $9, source_type = $10, transcoded = $11, analysis = $12,
+             waveform = $13, waveform_source = $14, gain_db = $15, loudness_lufs = $16, speech = $17,
+             staging = NULL, attempts = 0
+         WHERE id = $1 AND state = 'processing'",
+    )
+    .bind(row.id)
+    .bind(seq)
+    .bind(row.version)
+    .bind(row.duration_ms)
+    .bind(row.truncated)
+    .bind(row.missing_ms)
+    .bind(&row.audio_key)
+    .bind(row.audio_bytes)
+    .bind(&row.audio_sha256)
+    .bind(&row.source_type)
+    .bind(row.transcoded)
+    .bind(&row.analysis)
+    .bind(&row.waveform)
+    .bind(&row.waveform_source)
+    .bind(row.gain_db)
+    .bind(row.loudness_lufs)
+    .bind(&row.speech)
+    .execute(&mut *c)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(Published::Lost);
+    }
+    tell(c, EventType::MessageCreated, row, now).await?;
+    Ok(Published::At(seq))
+}
+
+/// Everything that was accepted and not finished, oldest first.
+pub(crate) async fn in_processing(c: &mut Conn) -> sqlx::Result<Vec<MessageRow>> {
+    sqlx::query_as(select!("WHERE m.state = 'processing' ORDER BY m.created_at"))
+        .fetch_all(c)
+        .await
+}
+
+/// Ends a message in processing; its client id is free again. False when it was not in processing.
+pub(crate) async fn fail(c: &mut Conn, id: Uuid, failure: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE messages SET state = 'failed', version = version + 1, failure = $2, staging = NULL
+         WHERE id = $1 AND state = 'processing'",
+    )
+    .bind(id)
+    .bind(failure)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// One more attempt; returns how many that makes.
+pub(crate) async fn count_attempt(c: &mut Conn, id: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar("UPDATE messages SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts")
+        .bind(id)
+        .fetch_one(c)
+        .await
+}
+
+/// What `user_id` sees of a conversation before `seq`, newest first.
+pub(crate) async fn before(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+    seq: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<MessageRow>> {
+    sqlx::query_as(select!(
+        "WHERE m.conversation_id = $1 AND m.seq < $3 AND EXISTS (SELECT 1 FROM memberships s
+             WHERE s.conversation_id = $1 AND s.user_id = $2 AND s.joined_seq < m.seq
+               AND (s.left_seq IS NULL OR s.left_seq >= m.seq))
+         ORDER BY m.seq DESC LIMIT $4"
+    ))
+    .bind(conversation_id)
+    .bind(user_id)
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
+/// What `user_id` sees of a conversation after `seq`, oldest first.
+pub(crate) async fn after(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+    seq: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<MessageRow>> {
+    sqlx::query_as(select!(
+        "WHERE m.conversation_id = $1 AND m.seq > $3 AND EXISTS (SELECT 1 FROM memberships s
+             WHERE s.conversation_id = $1 AND s.user_id = $2 AND s.joined_seq < m.seq
+               AND (s.left_seq IS NULL OR s.left_seq >= m.seq))
+         ORDER BY m.seq LIMIT $4"
+    ))
+    .bind(conversation_id)
+    .bind(user_id)
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
+/// Turns a message into a tombstone: nothing of its content stays, its object is to be deleted, and the others are told if
+/// they ever saw it.
+pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE messages SET state = 'deleted', version = version + 1, caption = NULL, reply_to = NULL,
+             duration_ms = NULL, waveform = NULL, waveform_source = NULL, gain_db = NULL, loudness_lufs = NULL,
+             speech = NULL, audio_key = NULL, audio_bytes = NULL, audio_sha256 = NULL, source_type = NULL,
+             failure = NULL, staging = NULL, analysis = 'none'
+         WHERE id = $1",
+    )
+    .bind(row.id)
+    .execute(&mut *c)
+    .await?;
+    if let Some(key) = &row.audio_key {
+        deletions::add(c, key, now).await?;
+    }
+    if row.seq.is_some() {
+        tell(c, EventType::MessageDeleted, row, now).await?;
+    }
+    Ok(())
 }

@@ -4,8 +4,10 @@
 //! so that another database needs few others.
 
 pub(crate) mod accounts;
+pub(crate) mod deletions;
 mod error;
 pub(crate) mod events;
+pub(crate) mod idempotency;
 pub(crate) mod members;
 pub(crate) mod messages;
 mod open;

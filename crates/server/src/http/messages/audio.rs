@@ -1,0 +1,210 @@
+//! `GET /v1/messages/{id}/audio`: the sound.
+
+use std::ops::Range;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+use voxpost_proto::{ErrorCode, Problem};
+
+use super::range::{self, Selection};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::blob::BlobError;
+use crate::domain::access::Action;
+use crate::error::{ApiError, ApiResult};
+use crate::http::extract::{Path, Query};
+use crate::store::messages::MessageRow;
+use crate::{access, clock, render};
+
+/// What is sent in one piece, without streaming.
+const AT_ONCE: u64 = 256 << 10;
+
+/// A private cache may keep a sound; it never changes.
+const CACHE: &str = "private, max-age=600";
+
+/// How to get at it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// `ogg` is the canonical object.
+    format: Option<String>,
+    /// Of a signed path: whose it is.
+    u: Option<Uuid>,
+    /// Of a signed path: until when, in seconds since the Unix epoch.
+    e: Option<i64>,
+    /// Of a signed path: the signature.
+    sig: Option<String>,
+}
+
+/// The sound of a message, whole or in part. With the token of a member, or by the signed path in `audio.url`; membership and
+/// deletion are looked at each time.
+#[utoipa::path(
+    method(get, head), path = "/v1/messages/{id}/audio", tag = "messages",
+    params(("id" = Uuid, Path, description = "The message"), Wanted),
+    responses(
+        (status = 200, content_type = "audio/ogg", description = "All of it"),
+        (status = 206, content_type = "audio/ogg", description = "The part that `Range` asks for"),
+        (status = 304, description = "As in `If-None-Match`"),
+        (status = 401, body = Problem, description = "`unauthenticated`: no token, or the signed path has expired"),
+        (status = 404, body = Problem, description = "`not_found`"),
+        (status = 406, body = Problem, description = "`not_acceptable`"),
+        (status = 416, description = "There are no such bytes"),
+    ),
+)]
+pub(crate) async fn audio(State(app): State<App>, mut parts: Parts) -> ApiResult<Response> {
+    let Path(id) = Path::<Uuid>::from_request_parts(&mut parts, &app).await?;
+    let Query(wanted) = Query::<Wanted>::from_request_parts(&mut parts, &app).await?;
+    let user_id = listener(&app, &mut parts, id, &wanted).await?;
+    let row = {
+        let mut c = app.store.read().await?;
+        access::message(&mut c, user_id, id, Action::See).await?.0
+    };
+    let (Some(key), Some(len)) = (row.audio_key.as_deref(), size(&row)) else {
+        return Err(ApiError::not_found());
+    };
+    negotiate(&wanted, &parts.headers)?;
+
+    let etag = format!("\"{}\"", row.audio_sha256.as_deref().unwrap_or_default());
+    let mut response = match selection(&parts, &etag, len) {
+        None => StatusCode::NOT_MODIFIED.into_response(),
+        Some(Selection::Unsatisfiable) => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
+            response
+        }
+        Some(Selection::Whole) => send(&app, &parts.method, key, 0..len).await?,
+        Some(Selection::Part(part)) => {
+            let content_range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
+            let mut response = send(&app, &parts.method, key, part).await?;
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            insert(&mut response, header::CONTENT_RANGE, &content_range);
+            response
+        }
+    };
+    insert(&mut response, header::ETAG, &etag);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if response.status().is_success() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(render::OGG_OPUS));
+        // Nothing of the sender's in it: the name is made of the id alone.
+        let name = format!("inline; filename=\"voice-{id}.ogg\"");
+        insert(&mut response, header::CONTENT_DISPOSITION, &name);
+    }
+    Ok(response)
+}
+
+/// Who listens: by the signed path when there is one, else by the token.
+async fn listener(app: &App, parts: &mut Parts, id: Uuid, wanted: &Wanted) -> ApiResult<Uuid> {
+    let Some(signature) = &wanted.sig else {
+        return Ok(Caller::from_request_parts(parts, app).await?.user_id);
+    };
+    let (Some(user), Some(expires)) = (wanted.u, wanted.e) else {
+        return Err(bad_link());
+    };
+    if render::audio_signature_is_good(&app.keys, user, id, expires, signature, clock::now()) {
+        Ok(user)
+    } else {
+        Err(bad_link())
+    }
+}
+
+fn bad_link() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unauthenticated,
+        "This link is not good, or no longer. Get a fresh one: POST /v1/messages/{id}/audio-url.",
+    )
+}
+
+fn size(row: &MessageRow) -> Option<u64> {
+    u64::try_from(row.audio_bytes?).ok()
+}
+
+fn negotiate(wanted: &Wanted, headers: &HeaderMap) -> ApiResult<()> {
+    let acceptable = match wanted.format.as_deref() {
+        Some(format) => format == "ogg",
+        None => {
+            let accept: Vec<&str> = headers
+                .get_all(header::ACCEPT)
+                .iter()
+                .filter_map(|value| value.to_str().ok())
+                .collect();
+            range::accepts_ogg(&accept.join(","))
+        }
+    };
+    if acceptable {
+        Ok(())
+    } else {
+        Err(ApiError::new(
+            ErrorCode::NotAcceptable,
+            "This sound is available as `ogg` (audio/ogg; codecs=opus).",
+        ))
+    }
+}
+
+/// None when the caller has it already.
+fn selection(parts: &Parts, etag: &str, len: u64) -> Option<Selection> {
+    let header = |name| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    if header(header::IF_NONE_MATCH).is_some_and(|tags| range::lists(tags, etag)) {
+        return None;
+    }
+    // RFC 9110 §14.2: ranges are for GET; §13.1.5: If-Range with another tag (or a date, which we do not give) asks for all.
+    let ranged = parts.method == Method::GET && header(header::IF_RANGE).is_none_or(|tag| tag.trim() == etag);
+    Some(if ranged {
+        range::select(header(header::RANGE), len)
+    } else {
+        Selection::Whole
+    })
+}
+
+async fn send(app: &App, method: &Method, key: &str, range: Range<u64>) -> ApiResult<Response> {
+    let len = range.end - range.start;
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        // The first piece is read before the status is sent, so that a sound that is gone is an error and not a cut.
+        let first = range.start..range.end.min(range.start + AT_ONCE);
+        let rest = first.end..range.end;
+        let first = app.blobs.read(key, first).await.map_err(unreadable)?;
+        if rest.is_empty() {
+            Body::from(first)
+        } else {
+            Body::from_stream(stream::iter([Ok(first)]).chain(app.blobs.stream(key, rest)))
+        }
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_LENGTH, len.into());
+    Ok(response)
+}
+
+fn unreadable(error: BlobError) -> ApiError {
+    if matches!(error, BlobError::NotFound) {
+        // Deleted in this very moment, or lost: `voxpost doctor` tells which.
+        tracing::warn!("the object of a message is not there");
+    }
+    error.into()
+}
+
+fn insert(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

@@ -1,0 +1,10 @@
+//! `/v1/messages` and the messages of a conversation.
+
+pub(super) mod audio;
+pub(super) mod audio_url;
+pub(super) mod create;
+pub(super) mod delete;
+mod form;
+pub(super) mod get;
+pub(super) mod list;
+mod range;

@@ -1,0 +1,340 @@
+//! One upload on its way to being a message.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+use voxpost_proto::{ErrorCode, Timestamp};
+
+use super::sound::{self, Stored};
+use super::spool::Upload;
+use crate::app::App;
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::store::idempotency;
+use crate::store::messages::{self, MessageRow, Published};
+
+/// A sender waits this long for an answer about the sound itself; then the message is set aside and they are told so.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a message that was set aside waits after the disk was full or not there.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What a request to send came to.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    /// Published now.
+    Created(Box<MessageRow>),
+    /// The same was sent before.
+    Repeated(Box<MessageRow>),
+    /// It is safe and will be published, or fail, later.
+    Processing(Uuid),
+}
+
+/// Makes a message of an upload. `row` says who sends what and where; its id and content are filled in here. It goes on when
+/// the caller goes away: the upload is whole, so it may as well arrive.
+pub(crate) async fn accept(app: &App, row: MessageRow, upload: Upload) -> ApiResult<Accepted> {
+    let (reply, answer) = oneshot::channel();
+    app.ingest.tasks.spawn(run(app.clone(), row, upload, reply));
+    answer.await.map_err(ApiError::internal)?
+}
+
+async fn run(app: App, mut row: MessageRow, upload: Upload, reply: oneshot::Sender<ApiResult<Accepted>>) {
+    row.content_hash = Some(upload.sha256.to_vec());
+    let guard = match row.client_id {
+        Some(id) => Some(app.ingest.one_at_a_time(row.sender_id, id).await),
+        None => None,
+    };
+    match before(&app, &row).await {
+        Ok(None) => {}
+        Ok(Some(earlier)) => return answer(reply, Ok(earlier)),
+        Err(error) => return answer(reply, Err(error)),
+    }
+    let mut work = pin!(sound::store(&app, row.id, &upload));
+    match timeout(PATIENCE, &mut work).await {
+        Ok(stored) => {
+            let created = match stored {
+                Ok(stored) => publish(&app, row, stored, false).await,
+                Err(error) => Err(error),
+            };
+            answer(reply, created.map(|row| Accepted::Created(Box::new(row))));
+        }
+        Err(_) => {
+            let set_aside = set_aside(&app, &mut row, &upload).await;
+            drop(guard);
+            let failed = set_aside.is_err();
+            answer(reply, set_aside.map(|()| Accepted::Processing(row.id)));
+            let stored = work.await;
+            if failed {
+                discard(&app, stored.ok().as_ref()).await;
+            } else {
+                finish(&app, row, &upload, stored).await;
+            }
+        }
+    }
+}
+
+fn answer(reply: oneshot::Sender<ApiResult<Accepted>>, answer: ApiResult<Accepted>) {
+    // Nobody is there when the sender has gone away; what they sent is kept all the same.
+    let _ = reply.send(answer);
+}
+
+/// What the same id of the sender stood for before; also refuses an answer to a message that is not there.
+async fn before(app: &App, row: &MessageRow) -> ApiResult<Option<Accepted>> {
+    if row.client_id.is_none() && row.reply_to.is_none() {
+        return Ok(None);
+    }
+    let mut c = app.store.read().await?;
+    if let Some(client_id) = row.client_id {
+        if let Some(earlier) = messages::by_client_id(&mut c, row.sender_id, client_id).await? {
+            return same(row, earlier).map(Some);
+        }
+        if idempotency::find(&mut c, row.sender_id, client_id)
+            .await?
+            .is_some()
+        {
+            return Err(taken());
+        }
+    }
+    if let Some(id) = row.reply_to
+        && !messages::can_be_answered(&mut c, row.conversation_id, row.sender_id, id).await?
+    {
+        return Err(ApiError::invalid(
+            "`reply_to` must be a message of this conversation that you can see.",
+        ));
+    }
+    Ok(None)
+}
+
+fn same(row: &MessageRow, earlier: MessageRow) -> ApiResult<Accepted> {
+    let same = earlier.conversation_id == row.conversation_id
+        && earlier.content_hash == row.content_hash
+        && (earlier.reply_to == row.reply_to);
+    match earlier.state.as_str() {
+        _ if !same => Err(taken()),
+        "deleted" => Err(ApiError::not_found()),
+        "processing" => Ok(Accepted::Processing(earlier.id)),
+        _ => Ok(Accepted::Repeated(Box::new(earlier))),
+    }
+}
+
+fn taken() -> ApiError {
+    ApiError::new(
+        ErrorCode::Conflict,
+        "You have used this `client_id` for something else. Take a fresh one.",
+    )
+}
+
+/// Publishes a message whose object is stored: `processing` says that its row is there already.
+async fn publish(app: &App, mut row: MessageRow, stored: Stored, processing: bool) -> ApiResult<MessageRow> {
+    fill(&mut row, &stored);
+    let published = app
+        .store
+        .write(move |c| {
+            Box::pin(async move {
+                let now = clock::now();
+                let published = if processing {
+                    messages::publish_processed(c, &mut row, now).await?
+                } else {
+                    messages::publish(c, &mut row, now).await?
+                };
+                match published {
+                    Published::At(_) => Ok(row),
+                    Published::Refused => {
+                        // Tells the reason, which the statement itself does not.
+                        crate::access::send_voice(c, row.sender_id, row.conversation_id).await?;
+                        Err(ApiError::unavailable(
+                            "The conversation changed meanwhile. Try again.",
+                        ))
+                    }
+                    Published::Lost if processing => Err(ApiError::not_found()),
+                    Published::Lost => Err(taken()),
+                }
+            })
+        })
+        .await;
+    match published {
+        Ok(row) => {
+            if row.analysis == "pending" {
+                app.ingest.to_analyse.notify_one();
+            }
+            Ok(row)
+        }
+        Err(error) => {
+            // After a failure of our own it is not certain that nothing was committed: the search for orphans decides.
+            if error.code().status() < 500 {
+                discard(app, Some(&stored)).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn fill(row: &mut MessageRow, stored: &Stored) {
+    let normalised = &stored.normalised;
+    row.state = "ready".to_owned();
+    row.duration_ms = i64::try_from(normalised.duration_ms).ok();
+    row.truncated = normalised.truncated;
+    row.missing_ms = i64::try_from(normalised.missing_ms).unwrap_or(i64::MAX);
+    row.audio_key = Some(stored.key.clone());
+    row.audio_bytes = i64::try_from(stored.size_bytes).ok();
+    row.audio_sha256 = Some(stored.sha256.clone());
+    row.source_type = Some(normalised.source.mime.clone());
+    row.transcoded = normalised.transcoded;
+    row.staging = None;
+    row.analysis = "pending".to_owned();
+}
+
+/// An object that no row will name; the search for orphans finds it when this fails.
+async fn discard(app: &App, stored: Option<&Stored>) {
+    if let Some(stored) = stored
+        && let Err(error) = app.blobs.delete(&stored.key).await
+    {
+        tracing::warn!(%error, "an object that is not needed was not deleted yet");
+    }
+}
+
+/// Makes the upload durable as it is, so that an answer can be given before the sound is ready.
+async fn set_aside(app: &App, row: &mut MessageRow, upload: &Upload) -> ApiResult<()> {
+    let name = row.id.to_string();
+    let path = app.ingest.staging.join(&name);
+    let source = upload.clone();
+    let staged = tokio::task::spawn_blocking(move || source.stage(&path)).await;
+    staged
+        .map_err(ApiError::internal)?
+        .map_err(crate::blob::BlobError::from)?;
+    row.state = "processing".to_owned();
+    row.staging = Some(name);
+    let processing = row.clone();
+    let inserted = app
+        .store
+        .write(move |c| {
+            Box::pin(async move {
+                crate::access::send_voice(c, processing.sender_id, processing.conversation_id).await?;
+                if messages::insert(c, &processing).await? {
+                    Ok(())
+                } else {
+                    Err(taken())
+                }
+            })
+        })
+        .await;
+    if inserted.is_err() {
+        unstage(app, row).await;
+    }
+    inserted
+}
+
+/// Brings a message that was set aside to its end: published or failed.
+async fn finish(app: &App, row: MessageRow, upload: &Upload, first: ApiResult<Stored>) {
+    let mut stored = first;
+    loop {
+        let outcome = match stored {
+            Ok(stored) => publish(app, row.clone(), stored, true).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => return unstage(app, &row).await,
+            // Deleted by its sender meanwhile.
+            Err(error) if error.code() == ErrorCode::NotFound => return unstage(app, &row).await,
+            Err(error) if app.ingest.is_stopping() => {
+                tracing::info!(message = %row.id, code = error.code().as_str(), "goes on after the next start");
+                return;
+            }
+            Err(error) if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::StorageFull) => {
+                sleep(RETRY).await;
+            }
+            Err(error) => return fail(app, &row, &error).await,
+        }
+        stored = sound::store(app, row.id, upload).await;
+    }
+}
+
+async fn fail(app: &App, row: &MessageRow, error: &ApiError) {
+    tracing::info!(message = %row.id, code = error.code().as_str(), "a sound that was set aside was refused");
+    let failure = serde_json::to_string(error.problem()).unwrap_or_default();
+    let id = row.id;
+    let failed: ApiResult<bool> = app
+        .store
+        .write(move |c| Box::pin(async move { Ok(messages::fail(c, id, &failure).await?) }))
+        .await;
+    match failed {
+        Ok(_) => unstage(app, row).await,
+        Err(error) => {
+            tracing::warn!(message = %row.id, code = error.code().as_str(), "the failure could not be kept");
+        }
+    }
+}
+
+async fn unstage(app: &App, row: &MessageRow) {
+    let Some(path) = staged_at(app, row) else { return };
+    if let Err(error) = tokio::fs::remove_file(path).await {
+        tracing::warn!(%error, message = %row.id, "a staged upload was not removed yet");
+    }
+}
+
+fn staged_at(app: &App, row: &MessageRow) -> Option<PathBuf> {
+    Some(app.ingest.staging.join(row.staging.as_deref()?))
+}
+
+/// A new row for what `sender_id` sends to a conversation.
+pub(crate) fn draft(conversation_id: Uuid, sender_id: Uuid, now: Timestamp) -> MessageRow {
+    MessageRow {
+        id: clock::new_id(),
+        conversation_id,
+        version: 1,
+        state: "processing".to_owned(),
+        sender_id,
+        created_at: now.millis(),
+        analysis: "none".to_owned(),
+        ..MessageRow::default()
+    }
+}
+
+/// Goes on with what an earlier process had accepted and not finished.
+pub(crate) async fn resume(app: &App) -> ApiResult<()> {
+    let rows = {
+        let mut c = app.store.read().await?;
+        messages::in_processing(&mut c).await?
+    };
+    for row in rows {
+        let app_ = app.clone();
+        app.ingest
+            .tasks
+            .spawn(async move { resume_one(&app_, row).await });
+    }
+    Ok(())
+}
+
+/// After so many starts it is taken that the sound itself is what stops the server.
+const MAX_ATTEMPTS: i64 = 3;
+
+async fn resume_one(app: &App, row: MessageRow) {
+    let hash = row.content_hash.as_deref().and_then(|hash| hash.try_into().ok());
+    let upload = match (staged_at(app, &row), hash) {
+        (Some(path), Some(hash)) => Upload::staged(&path, hash).ok(),
+        _ => None,
+    };
+    let id = row.id;
+    let attempts: ApiResult<i64> = app
+        .store
+        .write(move |c| Box::pin(async move { Ok(messages::count_attempt(c, id).await?) }))
+        .await;
+    let lost = ApiError::new(
+        ErrorCode::AudioCorrupt,
+        "The sound could not be converted. Send it again.",
+    );
+    match (attempts, upload) {
+        (Err(error), _) => {
+            tracing::warn!(message = %id, code = error.code().as_str(), "cannot go on yet");
+        }
+        (Ok(attempts), Some(upload)) if attempts <= MAX_ATTEMPTS => {
+            let stored = sound::store(app, id, &upload).await;
+            finish(app, row, &upload, stored).await;
+        }
+        _ => fail(app, &row, &lost).await,
+    }
+}

@@ -1,0 +1,89 @@
+//! From what somebody sent to a message that others can hear.
+//!
+//! Bytes come in through a [`Spool`]; [`message::accept`] makes the canonical object in one of two [lanes](lane::Lane), stores
+//! it durably, and only then publishes the message.
+
+mod lane;
+mod locks;
+pub(crate) mod message;
+mod sound;
+mod spool;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::config::Config;
+use lane::Lane;
+use locks::{KeyedGuard, KeyedLocks};
+pub(crate) use spool::{Spool, Spooler, Upload};
+
+/// What waits in the light lane: a second or so of work.
+const LIGHT_QUEUE: usize = 1024;
+/// What waits in the heavy lane: a transcode takes long, so a queue of them would only make everybody time out.
+const HEAVY_QUEUE: usize = 64;
+
+/// The machinery of ingest.
+pub(crate) struct Ingest {
+    pub(crate) spooler: Spooler,
+    light: Lane,
+    heavy: Lane,
+    temporary: PathBuf,
+    staging: PathBuf,
+    /// Told to long work, so that a shutdown does not wait for it.
+    stopping: AtomicBool,
+    tasks: TaskTracker,
+    /// Told when there is something new to analyse.
+    pub(crate) to_analyse: Notify,
+    /// Told when there is an object to delete.
+    pub(crate) to_delete: Notify,
+    /// One request at a time for each (user, client id).
+    ids: KeyedLocks<(Uuid, Uuid)>,
+}
+
+impl Ingest {
+    /// Makes its folders and starts its threads.
+    pub(crate) fn start(config: &Config) -> io::Result<Self> {
+        let temporary = config.data_dir.join("tmp");
+        let staging = config.data_dir.join("staging");
+        fs::create_dir_all(&temporary)?;
+        fs::create_dir_all(&staging)?;
+        fs::File::open(&config.data_dir)?.sync_all()?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            spooler: Spooler::new(temporary.clone()),
+            // Much of the light lane's time goes into waiting for fsync, which the file system does for many at once.
+            light: Lane::start("light", 4 * cores, LIGHT_QUEUE, 1),
+            heavy: Lane::start("heavy", cores, HEAVY_QUEUE, 5),
+            temporary,
+            staging,
+            stopping: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+            to_analyse: Notify::new(),
+            to_delete: Notify::new(),
+            ids: KeyedLocks::new(),
+        })
+    }
+
+    /// Held while a write with this client-made id is under way; who comes second waits.
+    async fn one_at_a_time(&self, user_id: Uuid, client_id: Uuid) -> KeyedGuard<(Uuid, Uuid)> {
+        self.ids.lock((user_id, client_id)).await
+    }
+
+    /// Waits until everything that was accepted is published, or set aside to be finished after the next start.
+    pub(crate) async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,182 @@
+//! From an upload to the stored canonical object.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use voxpost_audio::{Limits, Normalised, Options, normalise, probe};
+use voxpost_proto::ErrorCode;
+
+use super::spool::Upload;
+use crate::app::App;
+use crate::blob::{self, BlobError};
+use crate::error::{ApiError, ApiResult};
+use crate::render;
+
+/// A result up to this size is put together in memory.
+const MEMORY: usize = 256 << 10;
+
+/// Opus that is only repackaged takes milliseconds; this much means that something is wrong.
+const REMUX_TIME: Duration = Duration::from_secs(30);
+
+/// Two hours of sound decode and encode in about two minutes on one core.
+const TRANSCODE_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// A canonical object that is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) normalised: Normalised,
+    pub(crate) key: String,
+    pub(crate) size_bytes: u64,
+    /// Lower-case hex.
+    pub(crate) sha256: String,
+}
+
+/// Makes the canonical object of message `id` from an upload and stores it durably. Opus takes the light lane, everything
+/// that has to be decoded the heavy one.
+pub(crate) async fn store(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Stored> {
+    let stored = lanes(app, id, upload).await;
+    let code = match &stored {
+        Ok(_) => "ok",
+        Err(error) => error.code().as_str(),
+    };
+    metrics::counter!("voxpost_ingest_total", "outcome" => code).increment(1);
+    stored
+}
+
+async fn lanes(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Stored> {
+    let (job, source) = (app.clone(), upload.clone());
+    let light = move || -> ApiResult<Option<Stored>> {
+        let found = probe(&mut source.reader()).map_err(refused)?;
+        if found.remux {
+            make(&job, id, &source, REMUX_TIME).map(Some)
+        } else {
+            Ok(None)
+        }
+    };
+    if let Some(stored) = app.ingest.light.run(light).await?.ok_or_else(broken)?? {
+        return Ok(stored);
+    }
+    let (job, source) = (app.clone(), upload.clone());
+    let heavy = move || make(&job, id, &source, TRANSCODE_TIME);
+    app.ingest.heavy.run(heavy).await?.ok_or_else(broken)?
+}
+
+fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Stored> {
+    let started = Instant::now();
+    let mut object = Object::new(&app.ingest.temporary);
+    let options = Options {
+        limits: Limits {
+            max_duration_ms: app.config.max_duration_ms,
+            ..Limits::default()
+        },
+        // Any value will do; the id's random tail differs from message to message.
+        serial: id.as_u128() as u32,
+    };
+    let stopping: &AtomicBool = &app.ingest.stopping;
+    let cancelled = || stopping.load(Ordering::Relaxed) || started.elapsed() > time;
+    let normalised = normalise(upload.reader(), &mut object, &options, &cancelled).map_err(refused)?;
+    metrics::histogram!("voxpost_normalise_seconds", "transcoded" => if normalised.transcoded { "yes" } else { "no" })
+        .record(started.elapsed());
+
+    let put = Instant::now();
+    let key = blob::message_key(id);
+    let size_bytes = object.len;
+    let sha256 = object.put(app, &key)?;
+    metrics::histogram!("voxpost_object_put_seconds").record(put.elapsed());
+    Ok(Stored {
+        normalised,
+        key,
+        size_bytes,
+        sha256,
+    })
+}
+
+/// The object while it is written: in memory while it is small, beyond that in an unnamed file.
+struct Object<'a> {
+    temporary: &'a Path,
+    buffer: Vec<u8>,
+    file: Option<File>,
+    hash: Sha256,
+    len: u64,
+}
+
+impl<'a> Object<'a> {
+    fn new(temporary: &'a Path) -> Self {
+        Self {
+            temporary,
+            buffer: Vec::new(),
+            file: None,
+            hash: Sha256::new(),
+            len: 0,
+        }
+    }
+
+    /// Stores it and returns its hash.
+    fn put(mut self, app: &App, key: &str) -> Result<String, BlobError> {
+        if self.file.is_some() {
+            self.spill()?;
+        }
+        match self.file {
+            None => app.blobs.put_blocking(key, self.buffer.into())?,
+            Some(mut file) => {
+                file.rewind()?;
+                app.blobs.put_file_blocking(key, &mut file)?;
+            }
+        }
+        Ok(render::hex(&self.hash.finalize()))
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile_in(self.temporary)?),
+        };
+        file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Write for Object<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.len += bytes.len() as u64;
+        if self.buffer.len() + bytes.len() > MEMORY {
+            self.spill()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The one table from what is wrong with a sound to the wire.
+fn refused(error: voxpost_audio::Error) -> ApiError {
+    use voxpost_audio::Error;
+    let detail = format!("{error}.");
+    match error {
+        Error::Unrecognised => ApiError::new(ErrorCode::AudioUnrecognised, detail),
+        Error::Unsupported { codec } => ApiError::new(ErrorCode::AudioUnsupported, detail).codec(codec),
+        Error::Corrupt { .. } => ApiError::new(ErrorCode::AudioCorrupt, detail),
+        Error::Empty => ApiError::new(ErrorCode::AudioEmpty, detail),
+        Error::TooLong { .. } => ApiError::new(ErrorCode::AudioTooLong, detail),
+        Error::OutputTooLarge { .. } => ApiError::new(ErrorCode::AudioTooLarge, detail),
+        Error::OutOfTime => ApiError::unavailable("The sound took too long to convert. Try again."),
+        Error::Io(error) => BlobError::from(error).into(),
+    }
+}
+
+fn broken() -> ApiError {
+    ApiError::new(
+        ErrorCode::AudioCorrupt,
+        "The file could not be read. Record or export it again.",
+    )
+}
