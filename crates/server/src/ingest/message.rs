@@ -92,10 +92,9 @@ async fn before(app: &App, row: &MessageRow) -> ApiResult<Option<Accepted>> {
         if let Some(earlier) = messages::by_client_id(&mut c, row.sender_id, client_id).await? {
             return same(row, earlier).map(Some);
         }
-        if idempotency::find(&mut c, row.sender_id, client_id)
-            .await?
-            .is_some()
-        {
+        // Another kind of request has no sound to compare with.
+        let other = idempotency::earlier(&mut c, row.sender_id, client_id, &[]).await?;
+        if other != idempotency::Earlier::New {
             return Err(taken());
         }
     }
