@@ -1,11 +1,14 @@
 //! From rows to what one recipient sees.
 
+mod conversations;
+
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 use voxpost_proto::Timestamp;
 use voxpost_proto::api::{Audio, Message, MessageState, PlaybackSummary, Source, User, WaveformSource};
 
+pub(crate) use self::conversations::conversation;
 use crate::keys::Keys;
 use crate::store::messages::MessageRow;
 

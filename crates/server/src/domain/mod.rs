@@ -3,4 +3,5 @@
 #![deny(clippy::disallowed_methods)]
 
 pub(crate) mod access;
+pub(crate) mod conversations;
 pub(crate) mod names;

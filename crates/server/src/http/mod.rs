@@ -1,6 +1,7 @@
 //! The HTTP face: one endpoint, one file. The OpenAPI document is made from the handlers, so it cannot disagree.
 
 mod accounts;
+mod conversations;
 mod extract;
 mod health;
 pub(crate) mod idempotency;
@@ -31,6 +32,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::get::get, messages::delete::delete))
         .routes(routes!(messages::audio::audio))
         .routes(routes!(messages::audio_url::audio_url))
+        .merge(conversations::routes())
         .split_for_parts();
     let document = serde_json::to_vec(&document).unwrap_or_default();
     router

@@ -1,10 +1,13 @@
 //! Who is, and was, in a conversation.
 
-use sqlx::FromRow;
+use std::collections::HashMap;
+
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 use uuid::Uuid;
+use voxpost_proto::Timestamp;
 use voxpost_proto::api::{ConversationKind, Role};
 
-use super::Conn;
+use super::{Conn, push_ids};
 use crate::domain::access::{VoiceRefusal, voice_refusal};
 
 /// Where somebody stands in a conversation at present.
@@ -130,6 +133,133 @@ pub(crate) async fn sees(c: &mut Conn, conversation_id: Uuid, user_id: Uuid, seq
     .bind(seq)
     .fetch_one(c)
     .await
+}
+
+/// A present member with what others see of the person.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct MemberRow {
+    pub(crate) conversation_id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) username: String,
+    pub(crate) display_name: String,
+    /// `owner` or `member`.
+    pub(crate) role: String,
+    pub(crate) read_seq: i64,
+    pub(crate) delivered_seq: i64,
+    pub(crate) accepts_voice: bool,
+    pub(crate) deleted: bool,
+}
+
+/// The present members of many conversations in one query, each in the order of joining.
+pub(crate) async fn of(c: &mut Conn, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Vec<MemberRow>>> {
+    let mut members: HashMap<Uuid, Vec<MemberRow>> = HashMap::with_capacity(ids.len());
+    if ids.is_empty() {
+        return Ok(members);
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT m.conversation_id, m.user_id, u.username, u.display_name, m.role, m.read_seq, m.delivered_seq,
+                u.accepts_voice, u.deleted_at IS NOT NULL AS deleted
+         FROM memberships m JOIN users u ON u.id = m.user_id
+         WHERE m.left_event IS NULL AND m.conversation_id IN (",
+    );
+    push_ids(&mut query, ids);
+    query.push(" ORDER BY m.joined_event, m.role DESC, m.user_id");
+    let rows: Vec<MemberRow> = query.build_query_as().fetch_all(c).await?;
+    for row in rows {
+        members.entry(row.conversation_id).or_default().push(row);
+    }
+    Ok(members)
+}
+
+/// How many are in a conversation at present.
+pub(crate) async fn count(c: &mut Conn, conversation_id: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE conversation_id = $1 AND left_event IS NULL")
+        .bind(conversation_id)
+        .fetch_one(c)
+        .await
+}
+
+/// The people behind usernames, those that are not deleted, in no order.
+pub(crate) async fn people(c: &mut Conn, usernames: &[String]) -> sqlx::Result<Vec<(Uuid, String)>> {
+    if usernames.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT id, username FROM users WHERE deleted_at IS NULL AND username IN (",
+    );
+    let mut list = query.separated(", ");
+    for name in usernames {
+        list.push_bind(name);
+    }
+    list.push_unseparated(")");
+    query.build_query_as().fetch_all(c).await
+}
+
+/// Lets somebody in who is not in at present. They see what comes after `joined_event` and after the newest message;
+/// nothing from before counts as unread.
+pub(crate) async fn join(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+    role: Role,
+    joined_event: i64,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO memberships
+             (conversation_id, user_id, role, joined_event, joined_seq, joined_at, read_seq, delivered_seq)
+         SELECT id, $2, $3, $4, last_seq, $5, last_seq, last_seq FROM conversations WHERE id = $1",
+    )
+    .bind(conversation_id)
+    .bind(user_id)
+    .bind(role_text(role))
+    .bind(joined_event)
+    .bind(now.millis())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Ends somebody's stay with the event that tells of it; they keep seeing what was said while they were in.
+pub(crate) async fn leave(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+    left_event: i64,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE memberships SET left_event = $3,
+                left_seq = (SELECT last_seq FROM conversations WHERE id = $1)
+         WHERE conversation_id = $1 AND user_id = $2 AND left_event IS NULL",
+    )
+    .bind(conversation_id)
+    .bind(user_id)
+    .bind(left_event)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Where a conversation with members but no owner is left to whoever is in it longest; true when that was so.
+pub(crate) async fn pass_ownership(c: &mut Conn, conversation_id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE memberships SET role = 'owner'
+         WHERE conversation_id = $1 AND left_event IS NULL
+           AND NOT EXISTS (SELECT 1 FROM memberships WHERE conversation_id = $1 AND left_event IS NULL AND role = 'owner')
+           AND user_id = (SELECT user_id FROM memberships WHERE conversation_id = $1 AND left_event IS NULL
+                          ORDER BY joined_event, user_id LIMIT 1)",
+    )
+    .bind(conversation_id)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(crate) fn role_text(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Member => "member",
+    }
 }
 
 pub(crate) fn kind(text: &str) -> ConversationKind {

@@ -4,21 +4,25 @@
 //! so that another database needs few others.
 
 pub(crate) mod accounts;
+pub(crate) mod conversations;
 pub(crate) mod deletions;
 mod error;
 pub(crate) mod events;
 pub(crate) mod idempotency;
+pub(crate) mod marks;
 pub(crate) mod members;
 pub(crate) mod messages;
 mod open;
+pub(crate) mod stays;
 mod writer;
 
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub(crate) use error::StoreError;
 use writer::Writer;
@@ -72,4 +76,13 @@ impl Store {
         self.writer.close().await;
         self.readers.close().await;
     }
+}
+
+/// Appends `id, id, …)` to a query that ends in `IN (`. `ids` must not be empty: SQL has no empty list.
+pub(crate) fn push_ids(query: &mut QueryBuilder<Sqlite>, ids: &[Uuid]) {
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(*id);
+    }
+    list.push_unseparated(")");
 }
