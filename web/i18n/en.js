@@ -33,6 +33,7 @@ export default {
   "list.empty_hint": "Press + and find somebody by name.",
   "list.nothing": "Nothing said yet",
   "list.you": "You: ",
+  "list.unsent": "Unsent recording",
   "list.author": "{name}: ",
   "list.unread": { one: "{count} unread message", other: "{count} unread messages" },
 

@@ -33,6 +33,7 @@ export default {
   "list.empty_hint": "点 + 按名字查找联系人。",
   "list.nothing": "还没有消息",
   "list.you": "我：",
+  "list.unsent": "有未发送的录音",
   "list.author": "{name}：",
   "list.unread": { other: "{count} 条未读消息" },
 

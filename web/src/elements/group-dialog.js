@@ -77,12 +77,12 @@ export function openGroup(client, conversationId) {
     };
     /** @type {User[]} */
     let chosen = [];
-    const addButton = h("button", { type: "button", disabled: true, onclick: () => add(chosen) }, t("group.add"));
+    const addButton = h("button", { type: "button", class: "primary", hidden: true, onclick: () => add(chosen) }, t("group.add"));
     const search = peopleSearch(
       client,
       (users) => {
         chosen = users;
-        addButton.disabled = users.length === 0;
+        addButton.hidden = users.length === 0;
       },
       ({ id }) => !store.conversation(conversationId)?.members.some(({ user }) => user.id === id),
     );

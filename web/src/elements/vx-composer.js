@@ -16,7 +16,8 @@ const CLICK_MS = 350;
 /** Dragging this far to the left while holding throws the recording away. */
 const CANCEL_PX = 90;
 const WARN_MS = 10_000;
-const METER_BARS = 40;
+/** Room that one bar of the meter takes. */
+const METER_PX = 8;
 
 /**
  * The bar under a conversation. Hold the microphone to talk, or press it once to record with free hands; Escape or a drag
@@ -44,6 +45,7 @@ export class VxComposer extends VxElement {
   #mic = h("button", { type: "button", class: "mic" }, icon("mic"));
   #clock = h("span", { class: "stopwatch", role: "timer" });
   #meter = svg("path", {});
+  #picture = svg("svg", { preserveAspectRatio: "none", class: "meter", "aria-hidden": "true" }, this.#meter);
   #warning = h("span", { class: "warning", role: "status" });
   #pause = h("button", { type: "button", class: "quiet pause" });
 
@@ -121,6 +123,7 @@ export class VxComposer extends VxElement {
     this.#mode = "starting";
     this.#wanted = mode;
     this.#levels = [];
+    this.#clock.textContent = stopwatch(0);
     this.style.setProperty("--drag", "0px");
     const recorder = new Recorder(limitMs(this.client.config?.max_duration_ms ?? 3_600_000));
     this.#recorder = recorder;
@@ -180,8 +183,7 @@ export class VxComposer extends VxElement {
   #tick(level) {
     const recorder = /** @type {Recorder} */ (this.#recorder);
     this.#levels.push(Math.round(level * FULL_SCALE));
-    const latest = this.#levels.slice(-METER_BARS);
-    this.#meter.setAttribute("d", barPath([...new Array(METER_BARS - latest.length).fill(0), ...latest], METER_BARS, 32));
+    this.#drawMeter();
     this.#clock.textContent = stopwatch(recorder.elapsed_ms);
     const left = recorder.left_ms;
     const warning = left < WARN_MS ? t("recorder.warning", { count: Math.max(0, Math.ceil(left / 1000)) }) : "";
@@ -190,6 +192,14 @@ export class VxComposer extends VxElement {
       this.#typed = performance.now();
       this.client.socket.send({ type: "typing", kind: "recording", conversation_id: this.conversationId });
     }
+  }
+
+  /** The newest levels, as many as there is room for, coming in from the right. */
+  #drawMeter() {
+    const count = Math.max(1, Math.floor(this.#picture.clientWidth / METER_PX));
+    const latest = this.#levels.slice(-count);
+    this.#picture.setAttribute("viewBox", `0 0 ${count} 32`);
+    this.#meter.setAttribute("d", barPath([...new Array(count - latest.length).fill(0), ...latest], count, 32));
   }
 
   /** The longest time is reached: what was said is sent, never dropped. */
@@ -305,7 +315,6 @@ export class VxComposer extends VxElement {
       { type: "button", class: "quiet cancel", "aria-label": t("recorder.cancel"), title: t("recorder.cancel"), onclick: () => this.#cancel() },
       icon("trash"),
     );
-    const picture = svg("svg", { viewBox: `0 0 ${METER_BARS} 32`, preserveAspectRatio: "none", class: "meter", "aria-hidden": "true" }, this.#meter);
     const send = h("button", { type: "button", class: "send", "aria-label": t("recorder.send"), onclick: () => this.#finish("queued") }, icon("send"));
     fill(this.#pause, icon(paused ? "mic" : "pause"));
     this.#pause.setAttribute("aria-label", t(paused ? "recorder.resume" : "recorder.pause"));
@@ -314,7 +323,7 @@ export class VxComposer extends VxElement {
       held ? null : cancel,
       h("span", { class: "dot", "aria-hidden": "true" }),
       this.#clock,
-      held ? h("p", { class: "hint slide" }, t("recorder.slide")) : picture,
+      held ? h("p", { class: "hint slide" }, t("recorder.slide")) : this.#picture,
       this.#warning,
       held ? null : this.#pause,
       held ? this.#mic : send,

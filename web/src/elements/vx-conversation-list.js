@@ -66,7 +66,7 @@ export class VxConversationList extends VxElement {
     const recording = typing.of(conversation.id)[0];
     if (recording) return h("span", { class: "preview accent" }, t("conversation.recording", { name: recording.display_name }));
     if (outbox.of(conversation.id).some(({ status }) => status === "draft" || status === "failed")) {
-      return h("span", { class: "preview accent" }, t("draft.unsent"));
+      return h("span", { class: "preview accent" }, t("list.unsent"));
     }
     const last = conversation.last_message;
     if (!last) return h("span", { class: "preview" }, t("list.nothing"));

@@ -67,7 +67,7 @@ export class Person {
     this.page = page;
     this.base = base;
     this.name = name;
-    this.username = `${name.toLowerCase()}-${(count += 1)}-${process.pid}`;
+    this.username = `${name.toLowerCase().replace(/\W+/g, "") || "someone"}-${(count += 1)}-${process.pid}`;
     this.#watch(page);
   }
 
