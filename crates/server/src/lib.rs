@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod domain;
 mod error;
+mod housekeeping;
 mod http;
 mod ingest;
 mod keys;
@@ -20,4 +21,5 @@ mod serve;
 mod store;
 
 pub use config::Config;
+pub use housekeeping::{DoctorReport, doctor};
 pub use serve::{ServeError, serve};

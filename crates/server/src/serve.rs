@@ -5,6 +5,7 @@ use std::io;
 use crate::app::{App, Shared};
 use crate::blob::Blobs;
 use crate::config::Config;
+use crate::housekeeping;
 use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::store::{Store, StoreError};
@@ -45,6 +46,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         blobs,
         ingest,
     });
+
+    housekeeping::start(&app, housekeeping::Rhythm::default())
+        .await
+        .map_err(|error| ServeError::Database(error.problem().detail.clone()))?;
 
     let listener = tokio::net::TcpListener::bind(listen)
         .await

@@ -4,15 +4,16 @@ mod error;
 mod wait;
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
 use uuid::Uuid;
 
 pub(crate) use error::BlobError;
@@ -20,9 +21,6 @@ use wait::wait;
 
 /// How much of an object is in memory while it is sent or stored piece by piece.
 const CHUNK: u64 = 256 << 10;
-
-/// Objects are spread over this many folders.
-pub(crate) const SHARDS: u16 = 256;
 
 /// The object store.
 #[derive(Debug)]
@@ -39,6 +37,31 @@ pub(crate) struct Listed {
     pub(crate) modified_at: i64,
 }
 
+/// An object that is read.
+#[derive(Debug)]
+pub(crate) enum BlobReader {
+    File(fs::File),
+    Memory(Cursor<Bytes>),
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for BlobReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Memory(bytes) => bytes.seek(to),
+        }
+    }
+}
+
 impl Blobs {
     /// Opens the store below a data directory, and makes it when it is not there.
     pub(crate) fn open(data_dir: &FilePath) -> io::Result<Self> {
@@ -50,11 +73,6 @@ impl Blobs {
             .with_fsync(true);
         let root = root.canonicalize()?;
         Ok(Self { store, root })
-    }
-
-    /// Where the files are.
-    pub(crate) fn root(&self) -> &FilePath {
-        &self.root
     }
 
     /// Writes a whole object; it is durable when this returns. Blocks: for threads of a lane only.
@@ -115,9 +133,15 @@ impl Blobs {
         })
     }
 
-    /// The whole object in memory; blocks, see [`put_blocking`](Self::put_blocking).
-    pub(crate) fn get_blocking(&self, key: &str) -> Result<Bytes, BlobError> {
-        wait(async { Ok(self.store.get(&Path::from(key)).await?.bytes().await?) })
+    /// Opens an object for reading; blocks, see [`put_blocking`](Self::put_blocking).
+    pub(crate) fn open_blocking(&self, key: &str) -> Result<BlobReader, BlobError> {
+        wait(async {
+            let got = self.store.get(&Path::from(key)).await?;
+            Ok(match got.payload {
+                GetResultPayload::File(file, _) => BlobReader::File(file),
+                _ => BlobReader::Memory(Cursor::new(got.bytes().await?)),
+            })
+        })
     }
 
     /// Whether the object is there.
@@ -152,6 +176,34 @@ impl Blobs {
             .try_collect()
             .await
     }
+
+    /// Removes what writers that were killed left half-written and that is older than `before`; returns how many files.
+    /// Blocks.
+    pub(crate) fn remove_partial_blocking(&self, before: SystemTime) -> io::Result<u64> {
+        let mut removed = 0;
+        let messages = self.root.join("messages");
+        if !messages.exists() {
+            return Ok(0);
+        }
+        for folder in fs::read_dir(messages)? {
+            for file in fs::read_dir(folder?.path())? {
+                let file = file?;
+                // The store writes to `KEY#NUMBER` and renames.
+                let partial = file.file_name().to_string_lossy().contains('#');
+                if partial && file.metadata()?.modified()? < before {
+                    fs::remove_file(file.path())?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// The message whose object has this key.
+pub(crate) fn message_of(key: &str) -> Option<Uuid> {
+    let name = key.rsplit('/').next()?;
+    Uuid::try_parse(name.strip_suffix(".ogg")?).ok()
 }
 
 /// The key of a message's canonical object. The last byte of a UUIDv7 is random, so the folders fill evenly.
@@ -176,12 +228,32 @@ mod tests {
         let key = message_key(Uuid::from_u128(0xab));
         assert_eq!(key, "messages/ab/00000000-0000-0000-0000-0000000000ab.ogg");
         blobs.put_file_blocking(&key, &mut bytes.as_slice()).unwrap();
-        assert_eq!(blobs.get_blocking(&key).unwrap(), bytes);
+        let mut whole = Vec::new();
+        blobs
+            .open_blocking(&key)
+            .unwrap()
+            .read_to_end(&mut whole)
+            .unwrap();
+        assert_eq!(whole, bytes);
         assert_eq!(blobs.read(&key, 10..20).await.unwrap(), bytes[10..20]);
         let streamed: Vec<Bytes> = blobs.stream(&key, 5..900_000).try_collect().await.unwrap();
         assert!(streamed.iter().all(|piece| piece.len() as u64 <= CHUNK));
         assert_eq!(streamed.concat(), bytes[5..900_000]);
         assert_eq!(blobs.list(0xab).await.unwrap()[0].key, key);
+        assert_eq!(message_of(&key), Some(Uuid::from_u128(0xab)));
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_writer_left_is_removed_when_it_is_old() {
+        let (dir, blobs) = blobs();
+        let key = message_key(Uuid::from_u128(1));
+        blobs.put_blocking(&key, Bytes::from_static(b"sound")).unwrap();
+        let partial = dir.path().join("objects").join(format!("{key}#1"));
+        fs::write(&partial, b"so").unwrap();
+        assert_eq!(blobs.remove_partial_blocking(SystemTime::UNIX_EPOCH).unwrap(), 0);
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert_eq!(blobs.remove_partial_blocking(later).unwrap(), 1);
+        assert!(!partial.exists() && blobs.exists(&key).await.unwrap());
     }
 
     #[tokio::test]

@@ -9,6 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{ApiError, ApiResult};
 
+/// As `nice`: with 15 a busy thread gets a few per cent of a core beside busy others.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 15;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Work in progress on these threads, and a little that waits.
@@ -21,12 +25,32 @@ pub(crate) struct Lane {
 impl Lane {
     /// Starts the threads. `retry_after` (seconds) is what a caller is told when the queue is full.
     pub(crate) fn start(name: &'static str, threads: usize, queued: usize, retry_after: u64) -> Self {
+        Self::with(name, threads, queued, retry_after, || ())
+    }
+
+    /// The same with threads that give way to all others.
+    pub(crate) fn start_nice(name: &'static str, threads: usize, queued: usize, retry_after: u64) -> Self {
+        Self::with(name, threads, queued, retry_after, || {
+            // Linux keeps a nice value for each thread; where it does not work nothing is lost but politeness.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::process::nice(NICE);
+        })
+    }
+
+    fn with(
+        name: &'static str,
+        threads: usize,
+        queued: usize,
+        retry_after: u64,
+        prepare: impl Fn() + Copy + Send + 'static,
+    ) -> Self {
         let (queue, jobs) = mpsc::channel::<Job>(queued);
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..threads {
             let jobs = jobs.clone();
             let thread = thread::Builder::new().name(format!("{name}-{number}"));
             let started = thread.spawn(move || {
+                prepare();
                 loop {
                     let job = jobs
                         .lock()

@@ -239,12 +239,12 @@ async fn finish(app: &App, row: MessageRow, upload: &Upload, first: ApiResult<St
             Ok(()) => return unstage(app, &row).await,
             // Deleted by its sender meanwhile.
             Err(error) if error.code() == ErrorCode::NotFound => return unstage(app, &row).await,
-            Err(error) if app.ingest.is_stopping() => {
+            Err(error) if app.ingest.stopping.is_cancelled() => {
                 tracing::info!(message = %row.id, code = error.code().as_str(), "goes on after the next start");
                 return;
             }
             Err(error) if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::StorageFull) => {
-                sleep(RETRY).await;
+                app.ingest.stopping.run_until_cancelled(sleep(RETRY)).await;
             }
             Err(error) => return fail(app, &row, &error).await,
         }

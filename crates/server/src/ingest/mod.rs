@@ -12,15 +12,15 @@ mod spool;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Config;
-use lane::Lane;
+pub(crate) use lane::Lane;
 use locks::{KeyedGuard, KeyedLocks};
 pub(crate) use spool::{Spool, Spooler, Upload};
 
@@ -34,11 +34,11 @@ pub(crate) struct Ingest {
     pub(crate) spooler: Spooler,
     light: Lane,
     heavy: Lane,
-    temporary: PathBuf,
-    staging: PathBuf,
-    /// Told to long work, so that a shutdown does not wait for it.
-    stopping: AtomicBool,
-    tasks: TaskTracker,
+    pub(crate) temporary: PathBuf,
+    pub(crate) staging: PathBuf,
+    /// Told to long work and to the background, so that a shutdown does not wait for them.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
     /// Told when there is something new to analyse.
     pub(crate) to_analyse: Notify,
     /// Told when there is an object to delete.
@@ -63,7 +63,7 @@ impl Ingest {
             heavy: Lane::start("heavy", cores, HEAVY_QUEUE, 5),
             temporary,
             staging,
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             to_analyse: Notify::new(),
             to_delete: Notify::new(),
@@ -78,12 +78,8 @@ impl Ingest {
 
     /// Waits until everything that was accepted is published, or set aside to be finished after the next start.
     pub(crate) async fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
     }
 }

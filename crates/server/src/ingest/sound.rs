@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -77,8 +76,8 @@ fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Store
         // Any value will do; the id's random tail differs from message to message.
         serial: id.as_u128() as u32,
     };
-    let stopping: &AtomicBool = &app.ingest.stopping;
-    let cancelled = || stopping.load(Ordering::Relaxed) || started.elapsed() > time;
+    let stopping = &app.ingest.stopping;
+    let cancelled = || stopping.is_cancelled() || started.elapsed() > time;
     let normalised = normalise(upload.reader(), &mut object, &options, &cancelled).map_err(refused)?;
     metrics::histogram!("voxpost_normalise_seconds", "transcoded" => if normalised.transcoded { "yes" } else { "no" })
         .record(started.elapsed());

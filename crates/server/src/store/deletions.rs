@@ -15,9 +15,9 @@ pub(crate) async fn add(c: &mut Conn, key: &str, now: Timestamp) -> sqlx::Result
     Ok(())
 }
 
-/// What is due, oldest first.
-pub(crate) async fn due(c: &mut Conn, now: Timestamp, limit: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("SELECT key FROM object_deletions WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
+/// What is due, oldest first: (key, attempts until now).
+pub(crate) async fn due(c: &mut Conn, now: Timestamp, limit: i64) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as("SELECT key, attempts FROM object_deletions WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
         .bind(now.millis())
         .bind(limit)
         .fetch_all(c)
@@ -43,10 +43,11 @@ pub(crate) async fn put_off(c: &mut Conn, key: &str, until: Timestamp) -> sqlx::
     Ok(())
 }
 
-/// Those of `ids` that are messages with an object.
-pub(crate) async fn has_object(c: &mut Conn, id: Uuid) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM messages WHERE id = $1 AND audio_key IS NOT NULL)")
-        .bind(id)
+/// Whether a message has this object.
+pub(crate) async fn is_needed(c: &mut Conn, message_id: Uuid, key: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM messages WHERE id = $1 AND audio_key = $2)")
+        .bind(message_id)
+        .bind(key)
         .fetch_one(c)
         .await
 }

@@ -273,10 +273,12 @@ pub(crate) async fn fail(c: &mut Conn, id: Uuid, failure: &str) -> sqlx::Result<
 
 /// One more attempt; returns how many that makes.
 pub(crate) async fn count_attempt(c: &mut Conn, id: Uuid) -> sqlx::Result<i64> {
-    sqlx::query_scalar("UPDATE messages SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts")
-        .bind(id)
-        .fetch_one(c)
-        .await
+    let attempts =
+        sqlx::query_scalar("UPDATE messages SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts")
+            .bind(id)
+            .fetch_optional(c)
+            .await?;
+    Ok(attempts.unwrap_or(i64::MAX))
 }
 
 /// What `user_id` sees of a conversation before `seq`, newest first.
@@ -342,5 +344,14 @@ pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sq
     if row.seq.is_some() {
         tell(c, EventType::MessageDeleted, row, now).await?;
     }
+    Ok(())
+}
+
+/// Undoes [`count_attempt`]: the attempt said nothing about the sound.
+pub(crate) async fn uncount_attempt(c: &mut Conn, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("UPDATE messages SET attempts = attempts - 1 WHERE id = $1 AND attempts > 0")
+        .bind(id)
+        .execute(c)
+        .await?;
     Ok(())
 }

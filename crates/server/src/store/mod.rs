@@ -4,6 +4,8 @@
 //! so that another database needs few others.
 
 pub(crate) mod accounts;
+pub(crate) mod analysis;
+pub(crate) mod check;
 pub(crate) mod conversations;
 pub(crate) mod deletions;
 mod error;
@@ -12,6 +14,7 @@ pub(crate) mod idempotency;
 pub(crate) mod marks;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod old;
 mod open;
 pub(crate) mod stays;
 mod writer;

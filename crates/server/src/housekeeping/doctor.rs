@@ -1,0 +1,121 @@
+//! `voxpost doctor`: whether a data directory is whole. For a server that does not run.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::blob::{self, Blobs};
+use crate::serve::ServeError;
+use crate::store::{Conn, Store, StoreError, check};
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DoctorReport {
+    /// What SQLite says is wrong with the database; empty when nothing is.
+    pub database: Vec<String>,
+    /// Messages that there are.
+    pub messages: u64,
+    /// Messages whose sound is missing. Nothing can repair that but a backup.
+    pub without_object: Vec<String>,
+    /// Objects that no message has: a process was killed between storing and publishing. Harmless.
+    pub without_message: Vec<String>,
+    /// Staged uploads that no message waits for. Harmless.
+    pub leftovers: Vec<String>,
+    /// Conversations whose sequence has gaps: (conversation, messages, last seq).
+    pub gaps: Vec<String>,
+    /// Whether the harmless ones were removed.
+    pub repaired: bool,
+}
+
+impl DoctorReport {
+    /// Whether something is wrong that a person has to look at.
+    pub fn is_healthy(&self) -> bool {
+        self.database.is_empty() && self.without_object.is_empty() && self.gaps.is_empty()
+    }
+}
+
+/// Looks through a data directory; with `repair` it removes what nobody needs.
+///
+/// # Errors
+/// When the directory or its database cannot be opened at all.
+pub async fn doctor(data_dir: &Path, repair: bool) -> Result<DoctorReport, ServeError> {
+    let unusable = |error| ServeError::DataDir(data_dir.display().to_string(), error);
+    if !data_dir.join("voxpost.db").is_file() {
+        return Err(unusable(std::io::Error::from(std::io::ErrorKind::NotFound)));
+    }
+    let blobs = Blobs::open(data_dir).map_err(unusable)?;
+    let store = Store::open(data_dir).await?;
+    let mut report = DoctorReport::default();
+    let examined = examine(&mut report, data_dir, &store, &blobs).await;
+    store.close().await;
+    examined?;
+    if repair {
+        for key in &report.without_message {
+            blobs
+                .delete(key)
+                .await
+                .map_err(|error| unusable(std::io::Error::other(error)))?;
+        }
+        for name in &report.leftovers {
+            fs::remove_file(data_dir.join("staging").join(name)).map_err(unusable)?;
+        }
+        report.repaired = true;
+    }
+    Ok(report)
+}
+
+async fn examine(
+    report: &mut DoctorReport,
+    data_dir: &Path,
+    store: &Store,
+    blobs: &Blobs,
+) -> Result<(), ServeError> {
+    let unusable = |error| ServeError::DataDir(data_dir.display().to_string(), error);
+    let mut c = store.read().await?;
+    report.database = check::integrity(&mut c).await.map_err(StoreError::from)?;
+    report.gaps = check::gaps(&mut c).await.map_err(StoreError::from)?;
+    let staged = objects_and_rows(report, &mut c, blobs).await?;
+    for file in fs::read_dir(data_dir.join("staging")).into_iter().flatten() {
+        let name = file.map_err(unusable)?.file_name().to_string_lossy().into_owned();
+        if !staged.contains(&name) {
+            report.leftovers.push(name);
+        }
+    }
+    Ok(())
+}
+
+/// Compares both ways; returns what is staged for messages in processing.
+async fn objects_and_rows(
+    report: &mut DoctorReport,
+    c: &mut Conn,
+    blobs: &Blobs,
+) -> Result<HashSet<String>, ServeError> {
+    let mut keys = HashSet::new();
+    for shard in 0..=u8::MAX {
+        let listed = blobs
+            .list(shard)
+            .await
+            .map_err(|error| ServeError::Database(error.to_string()))?;
+        keys.extend(listed.into_iter().map(|object| object.key));
+    }
+    let mut staged = HashSet::new();
+    for row in check::sounds(c).await.map_err(StoreError::from)? {
+        report.messages += 1;
+        staged.extend(row.staging);
+        if let Some(key) = row.audio_key
+            && !keys.remove(&key)
+        {
+            report.without_object.push(row.id.to_string());
+        }
+    }
+    // What is left belongs to nobody, unless its deletion is only waiting.
+    let waiting = check::deletions(c).await.map_err(StoreError::from)?;
+    report.without_message = keys
+        .into_iter()
+        .filter(|key| blob::message_of(key).is_some() && !waiting.contains(key))
+        .collect();
+    report.without_message.sort();
+    Ok(staged)
+}

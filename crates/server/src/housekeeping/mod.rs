@@ -1,0 +1,89 @@
+//! What goes on in the background: deleting, forgetting, looking for what a crash left behind, measuring sound.
+//!
+//! Everything here may be killed at any moment and goes on after the next start.
+
+mod deletion;
+mod doctor;
+mod forgetting;
+mod leftovers;
+mod orphans;
+
+use std::time::Duration;
+
+pub use doctor::{DoctorReport, doctor};
+
+use crate::app::App;
+use crate::error::ApiResult;
+use crate::ingest;
+
+/// How often, and how old something must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rhythm {
+    /// Deletions that were put off, or of which the wake-up was lost.
+    pub(crate) deletion: Duration,
+    /// The search for objects that no message has.
+    pub(crate) orphans: Duration,
+    /// An object without a message may be one that is just being published.
+    pub(crate) orphan_age: Duration,
+    /// Old events and kept answers.
+    pub(crate) forgetting: Duration,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            deletion: Duration::from_secs(5),
+            orphans: Duration::from_secs(6 * 60 * 60),
+            orphan_age: Duration::from_secs(60 * 60),
+            forgetting: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// Clears up after the last process, goes on with what it had accepted, and starts the background work. To be called once,
+/// before the first request.
+pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
+    leftovers::remove(app).await?;
+    ingest::message::resume(app).await?;
+    spawn(app, rhythm.deletion, "deletion", |app| async move {
+        deletion::delete_due(&app).await
+    });
+    let age = rhythm.orphan_age;
+    spawn(app, rhythm.orphans, "orphans", move |app| async move {
+        orphans::delete(&app, age).await
+    });
+    spawn(app, rhythm.forgetting, "forgetting", |app| async move {
+        forgetting::forget(&app).await
+    });
+    Ok(())
+}
+
+/// Does `work` now, then each `period`, until the server stops. The deletion is woken up as well.
+fn spawn<F, W>(app: &App, period: Duration, name: &'static str, work: W)
+where
+    F: Future<Output = ApiResult<()>> + Send,
+    W: Fn(App) -> F + Send + 'static,
+{
+    let owner = app.clone();
+    app.ingest.tasks.spawn(async move {
+        let stopping = &owner.ingest.stopping;
+        loop {
+            let done = tokio::select! {
+                () = stopping.cancelled() => return,
+                done = work(owner.clone()) => done,
+            };
+            if let Err(error) = done {
+                tracing::warn!(
+                    work = name,
+                    code = error.code().as_str(),
+                    "background work failed and is tried again"
+                );
+            }
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = owner.ingest.to_delete.notified(), if name == "deletion" => {}
+                () = tokio::time::sleep(period) => {}
+            }
+        }
+    });
+}

@@ -1,0 +1,48 @@
+//! Objects that no message has: a process was killed between storing a sound and publishing it.
+
+use std::time::{Duration, SystemTime};
+
+use crate::app::App;
+use crate::blob;
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::store::deletions;
+
+/// Looks through all objects, folder by folder, and deletes those older than `age` that no message has.
+pub(super) async fn delete(app: &App, age: Duration) -> ApiResult<()> {
+    let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let mut deleted = 0_u64;
+    for shard in 0..=u8::MAX {
+        let before = clock::now().plus_millis(-age_ms).millis();
+        for object in app.blobs.list(shard).await? {
+            if object.modified_at <= before && !is_needed(app, &object.key).await? {
+                app.blobs.delete(&object.key).await?;
+                deleted += 1;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    let owner = app.clone();
+    deleted += tokio::task::spawn_blocking(move || {
+        let before = SystemTime::now()
+            .checked_sub(age)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        owner.blobs.remove_partial_blocking(before)
+    })
+    .await
+    .map_err(ApiError::internal)?
+    .map_err(blob::BlobError::from)?;
+    if deleted > 0 {
+        tracing::info!(deleted, "objects without a message were deleted");
+    }
+    Ok(())
+}
+
+pub(super) async fn is_needed(app: &App, key: &str) -> ApiResult<bool> {
+    let Some(id) = blob::message_of(key) else {
+        // Not ours; whoever put it there may want it.
+        return Ok(true);
+    };
+    let mut c = app.store.read().await?;
+    Ok(deletions::is_needed(&mut c, id, key).await?)
+}
