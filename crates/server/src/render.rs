@@ -137,7 +137,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     (0..text.len())
@@ -181,6 +181,7 @@ mod tests {
         assert!(!good(USER, MESSAGE, expires + 1, &signature, 0));
         assert!(!good(USER, MESSAGE, expires, "", 0));
         assert!(!good(USER, MESSAGE, expires, "zz", 0));
+        assert!(!good(USER, MESSAGE, expires, &signature.to_uppercase(), 0));
         assert!(!good(USER, MESSAGE, expires, &signature[2..], 0));
     }
 

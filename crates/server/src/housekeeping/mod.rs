@@ -13,6 +13,7 @@ use std::time::Duration;
 pub use doctor::{DoctorReport, doctor};
 
 use crate::app::App;
+use crate::clock;
 use crate::error::ApiResult;
 use crate::ingest;
 
@@ -48,9 +49,11 @@ pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
     spawn(app, rhythm.deletion, "deletion", |app| async move {
         deletion::delete_due(&app).await
     });
-    let age = rhythm.orphan_age;
+    // Whatever an earlier process was about to publish, it will not any more; later on an object may be one of this process.
+    let (started, age) = (clock::now(), rhythm.orphan_age);
     spawn(app, rhythm.orphans, "orphans", move |app| async move {
-        orphans::delete(&app, age).await
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        orphans::delete(&app, started.max(clock::now().plus_millis(-age))).await
     });
     spawn(app, rhythm.forgetting, "forgetting", |app| async move {
         forgetting::forget(&app).await

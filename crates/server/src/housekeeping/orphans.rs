@@ -1,21 +1,21 @@
 //! Objects that no message has: a process was killed between storing a sound and publishing it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
+
+use voxpost_proto::Timestamp;
 
 use crate::app::App;
 use crate::blob;
-use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::store::deletions;
 
-/// Looks through all objects, folder by folder, and deletes those older than `age` that no message has.
-pub(super) async fn delete(app: &App, age: Duration) -> ApiResult<()> {
-    let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+/// Looks through all objects, folder by folder, and deletes those from before `before` that no message has. Who calls knows
+/// that none of them is just being published.
+pub(super) async fn delete(app: &App, before: Timestamp) -> ApiResult<()> {
     let mut deleted = 0_u64;
     for shard in 0..=u8::MAX {
-        let before = clock::now().plus_millis(-age_ms).millis();
         for object in app.blobs.list(shard).await? {
-            if object.modified_at <= before && !is_needed(app, &object.key).await? {
+            if object.modified_at < before.millis() && !is_needed(app, &object.key).await? {
                 app.blobs.delete(&object.key).await?;
                 deleted += 1;
             }
@@ -38,7 +38,7 @@ pub(super) async fn delete(app: &App, age: Duration) -> ApiResult<()> {
     Ok(())
 }
 
-pub(super) async fn is_needed(app: &App, key: &str) -> ApiResult<bool> {
+async fn is_needed(app: &App, key: &str) -> ApiResult<bool> {
     let Some(id) = blob::message_of(key) else {
         // Not ours; whoever put it there may want it.
         return Ok(true);

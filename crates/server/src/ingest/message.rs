@@ -14,8 +14,8 @@ use super::spool::Upload;
 use crate::app::App;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::store::idempotency;
 use crate::store::messages::{self, MessageRow, Published};
+use crate::store::{deletions, idempotency};
 
 /// A sender waits this long for an answer about the sound itself; then the message is set aside and they are told so.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -68,10 +68,10 @@ async fn run(app: App, mut row: MessageRow, upload: Upload, reply: oneshot::Send
             let failed = set_aside.is_err();
             answer(reply, set_aside.map(|()| Accepted::Processing(row.id)));
             let stored = work.await;
-            if failed {
-                discard(&app, stored.ok().as_ref()).await;
-            } else {
-                finish(&app, row, &upload, stored).await;
+            match stored {
+                stored if !failed => finish(&app, row, &upload, stored).await,
+                Ok(stored) => discard(&app, &stored).await,
+                Err(_) => {}
             }
         }
     }
@@ -163,10 +163,7 @@ async fn publish(app: &App, mut row: MessageRow, stored: Stored, processing: boo
             Ok(row)
         }
         Err(error) => {
-            // After a failure of our own it is not certain that nothing was committed: the search for orphans decides.
-            if error.code().status() < 500 {
-                discard(app, Some(&stored)).await;
-            }
+            discard(app, &stored).await;
             Err(error)
         }
     }
@@ -187,12 +184,25 @@ fn fill(row: &mut MessageRow, stored: &Stored) {
     row.analysis = "pending".to_owned();
 }
 
-/// An object that no row will name; the search for orphans finds it when this fails.
-async fn discard(app: &App, stored: Option<&Stored>) {
-    if let Some(stored) = stored
-        && let Err(error) = app.blobs.delete(&stored.key).await
-    {
-        tracing::warn!(%error, "an object that is not needed was not deleted yet");
+/// Deletes an object that no row names. The search for orphans finds it when this does not succeed.
+async fn discard(app: &App, stored: &Stored) {
+    let discarded: ApiResult<()> = async {
+        // After a failure of our own it is not certain that nothing was committed.
+        let needed = {
+            let mut c = app.store.read().await?;
+            deletions::is_needed(&mut c, stored.id, &stored.key).await?
+        };
+        if !needed {
+            app.blobs.delete(&stored.key).await?;
+        }
+        Ok(())
+    }
+    .await;
+    if let Err(error) = discarded {
+        tracing::warn!(
+            code = error.code().as_str(),
+            "an object that is not needed was not deleted yet"
+        );
     }
 }
 

@@ -28,6 +28,8 @@ const TRANSCODE_TIME: Duration = Duration::from_secs(15 * 60);
 /// A canonical object that is stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
+    /// Of the message.
+    pub(crate) id: Uuid,
     pub(crate) normalised: Normalised,
     pub(crate) key: String,
     pub(crate) size_bytes: u64,
@@ -88,6 +90,7 @@ fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Store
     let sha256 = object.put(app, &key)?;
     metrics::histogram!("voxpost_object_put_seconds").record(put.elapsed());
     Ok(Stored {
+        id,
         normalised,
         key,
         size_bytes,

@@ -329,7 +329,7 @@ pub(crate) async fn after(
 /// they ever saw it.
 pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE messages SET state = 'deleted', version = version + 1, caption = NULL, reply_to = NULL,
+        "UPDATE messages SET state = 'deleted', version = version + 1, caption = NULL,
              duration_ms = NULL, waveform = NULL, waveform_source = NULL, gain_db = NULL, loudness_lufs = NULL,
              speech = NULL, audio_key = NULL, audio_bytes = NULL, audio_sha256 = NULL, source_type = NULL,
              failure = NULL, staging = NULL, analysis = 'none'

@@ -1,6 +1,7 @@
 //! `GET /v1/messages/{id}/audio`: the sound.
 
 use std::ops::Range;
+use std::str::FromStr;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
@@ -36,9 +37,9 @@ pub(crate) struct Wanted {
     /// `ogg` is the canonical object.
     format: Option<String>,
     /// Of a signed path: whose it is.
-    u: Option<Uuid>,
+    u: Option<String>,
     /// Of a signed path: until when, in seconds since the Unix epoch.
-    e: Option<i64>,
+    e: Option<String>,
     /// Of a signed path: the signature.
     sig: Option<String>,
 }
@@ -112,7 +113,7 @@ async fn listener(app: &App, parts: &mut Parts, id: Uuid, wanted: &Wanted) -> Ap
     let Some(signature) = &wanted.sig else {
         return Ok(Caller::from_request_parts(parts, app).await?.user_id);
     };
-    let (Some(user), Some(expires)) = (wanted.u, wanted.e) else {
+    let (Some(user), Some(expires)) = (exactly::<Uuid>(&wanted.u), exactly::<i64>(&wanted.e)) else {
         return Err(bad_link());
     };
     if render::audio_signature_is_good(&app.keys, user, id, expires, signature, clock::now()) {
@@ -120,6 +121,12 @@ async fn listener(app: &App, parts: &mut Parts, id: Uuid, wanted: &Wanted) -> Ap
     } else {
         Err(bad_link())
     }
+}
+
+/// Only as we write it ourselves: a link has one spelling.
+fn exactly<T: FromStr + ToString>(text: &Option<String>) -> Option<T> {
+    let text = text.as_deref()?;
+    text.parse().ok().filter(|value: &T| value.to_string() == text)
 }
 
 fn bad_link() -> ApiError {
