@@ -24,9 +24,7 @@ pub(super) async fn delete(app: &App, before: Timestamp) -> ApiResult<()> {
     }
     let owner = app.clone();
     deleted += tokio::task::spawn_blocking(move || {
-        let before = SystemTime::now()
-            .checked_sub(age)
-            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let before = UNIX_EPOCH + Duration::from_millis(before.millis().unsigned_abs());
         owner.blobs.remove_partial_blocking(before)
     })
     .await
