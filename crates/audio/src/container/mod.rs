@@ -2,9 +2,61 @@
 
 use std::io::{Read, Seek};
 
+use crate::{Codec, Error, OpusHead};
+
+pub(crate) mod mp4;
 pub(crate) mod ogg;
+pub(crate) mod source;
+pub(crate) mod webm;
 
 /// Where a sound file is read from. It is streamed: a few hundred kilobytes are held at a time.
 pub trait Input: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send + ?Sized> Input for T {}
+
+/// The sound track of a container that was opened.
+pub(crate) enum Track<'a> {
+    /// Opus that one decoder plays: its packets.
+    Opus(Box<dyn Demux + 'a>),
+    /// Another codec.
+    Other(Codec),
+}
+
+/// Opus packets out of a container, in order, each as it was put in.
+pub(crate) trait Demux {
+    /// The identification header, with the pre-skip that the container asks for.
+    fn head(&self) -> OpusHead;
+
+    /// The next thing on the time line; `None` at the end.
+    fn next(&mut self) -> Result<Option<Event<'_>>, Error>;
+
+    /// How it ended: asked after [`next`](Self::next) gave `None`.
+    fn ending(&self) -> Ending;
+}
+
+/// A thing on the time line of a container.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event<'a> {
+    /// A packet, not checked yet.
+    Packet {
+        data: &'a [u8],
+        /// When it starts by the container's clock, in samples at 48 kHz from any origin; coarse and jittery.
+        /// `None` when it follows its predecessor.
+        at: Option<i64>,
+    },
+    /// Time without packets, in samples at 48 kHz.
+    Gap {
+        samples: u64,
+        /// Whether there was sound that was damaged, rather than nothing sent.
+        lost: bool,
+    },
+}
+
+/// What is known at the end only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// Samples at 48 kHz that the container wants dropped from the end of the last packets.
+    pub(crate) discard: u64,
+    /// The source ended early, or parts of it were dropped.
+    pub(crate) truncated: bool,
+}

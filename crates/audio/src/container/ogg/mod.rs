@@ -1,6 +1,9 @@
 //! Ogg (RFC 3533) as far as Opus needs it (RFC 7845).
 
 mod crc;
+mod demux;
 mod mux;
+mod page;
 
+pub(crate) use demux::OggDemux;
 pub use mux::OggOpusWriter;

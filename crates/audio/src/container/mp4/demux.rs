@@ -1,0 +1,171 @@
+//! Opus packets out of MP4: the sample table first, then the fragments in file order.
+
+use super::boxes::{self, Header};
+use super::fragment::Fragment;
+use super::moov::{OpusTrack, SoundTrack, samples_48k, sound_track};
+use super::samples::Sample;
+use crate::container::source::Source;
+use crate::container::{Demux, Ending, Event, Track};
+use crate::opus::packet;
+use crate::{Error, OpusHead};
+
+/// The largest index that is read: five hours of the shortest packets, or days of usual ones.
+const MAX_MOOV: u64 = 32 << 20;
+const MAX_MOOF: u64 = 1 << 20;
+/// Boxes in a row without sound.
+const MAX_IDLE_BOXES: u32 = 20_000;
+/// Chromium's muxer does not know how long the last sample of a recording is and writes 21 ms whatever is in it.
+const CHROMIUM_UNKNOWN: u64 = 21 * 48;
+
+/// Reads the first Opus track of an MP4 file.
+pub(crate) struct Mp4Demux<'a> {
+    source: Source<'a>,
+    track: OpusTrack,
+    fragment: Fragment,
+    /// Where the next box after the movie box begins, for fragments.
+    next_box: u64,
+    table_done: bool,
+    idle: u32,
+    ending: Ending,
+}
+
+impl<'a> Mp4Demux<'a> {
+    /// Finds the movie box, wherever it is, and in it the first Opus track, or says what is there instead.
+    pub(crate) fn open(mut source: Source<'a>) -> Result<Track<'a>, Error> {
+        for _ in 0..MAX_IDLE_BOXES {
+            let Some(header) = boxes::header(source.peek(boxes::MAX_HEADER)?) else { break };
+            source.skip(header.length as u64)?;
+            if header.kind != *b"moov" {
+                source.skip(header.size.unwrap_or(u64::MAX))?;
+                continue;
+            }
+            let moov = read_payload(&mut source, header, MAX_MOOV)?;
+            return Ok(match sound_track(&moov)? {
+                SoundTrack::Opus(track) => Track::Opus(Box::new(Mp4Demux {
+                    next_box: source.position(),
+                    source,
+                    track,
+                    fragment: Fragment::default(),
+                    table_done: false,
+                    idle: 0,
+                    ending: Ending::default(),
+                })),
+                SoundTrack::Other(codec) => Track::Other(codec),
+            });
+        }
+        Err(Error::corrupt("the MP4 file has no index (moov): it was cut off or never finished"))
+    }
+
+    fn next_sample(&mut self) -> Result<Option<Sample>, Error> {
+        if !self.table_done {
+            if let Some(sample) = self.track.samples.next() {
+                return Ok(Some(sample));
+            }
+            self.table_done = true;
+        }
+        loop {
+            if let Some(sample) = self.fragment.next() {
+                self.idle = 0;
+                return Ok(Some(sample));
+            }
+            if self.track.fragment_defaults.is_none() || !self.load_fragment()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Goes on to the next `moof`. False at the end of the file.
+    fn load_fragment(&mut self) -> Result<bool, Error> {
+        loop {
+            self.idle += 1;
+            if self.idle > MAX_IDLE_BOXES {
+                return Err(Error::corrupt("an MP4 file with hardly any samples"));
+            }
+            self.source.seek(self.next_box)?;
+            let start = self.source.position();
+            let Some(header) = boxes::header(self.source.peek(boxes::MAX_HEADER)?) else {
+                self.ending.truncated |= self.source.left() > 0;
+                return Ok(false);
+            };
+            self.source.skip(header.length as u64)?;
+            let size = header.size.unwrap_or(u64::MAX);
+            self.next_box = self.source.position().saturating_add(size);
+            self.ending.truncated |= header.size.is_some_and(|size| size > self.source.left());
+            if header.kind == *b"moof" {
+                let Ok(moof) = read_payload(&mut self.source, header, MAX_MOOF) else {
+                    self.ending.truncated = true;
+                    continue;
+                };
+                let defaults = self.track.fragment_defaults.unwrap_or_default();
+                self.fragment.load(&moof, start, self.track.id, defaults);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// How much of the last packet the file wants dropped: when its duration is shorter than the packet, or the edit
+    /// list ends within it.
+    fn discard(&self, sample: Sample, at: u64, packet_samples: u64) -> u64 {
+        let timescale = self.track.timescale;
+        let duration = samples_48k(sample.duration.into(), timescale);
+        let is_known = duration > 0 && duration != CHROMIUM_UNKNOWN;
+        let shorter = packet_samples.saturating_sub(duration);
+        let by_duration = if is_known && shorter > samples_48k(1, timescale) { shorter } else { 0 };
+        let by_edit = self.track.end.map_or(0, |(end, exactness)| {
+            let beyond = (at + packet_samples).saturating_sub(end);
+            if beyond > exactness { beyond } else { 0 }
+        });
+        by_duration.max(by_edit)
+    }
+}
+
+impl Demux for Mp4Demux<'_> {
+    fn head(&self) -> OpusHead {
+        self.track.head
+    }
+
+    fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
+        let Some(sample) = self.next_sample()? else { return Ok(None) };
+        let at = samples_48k(sample.time, self.track.timescale);
+        let at_48k = Some(at as i64);
+        if sample.size as usize > packet::MAX_PACKET_BYTES {
+            // No packet is that long: let it be refused as one that is empty.
+            return Ok(Some(Event::Packet { data: &[], at: at_48k }));
+        }
+        if sample.offset.saturating_add(sample.size.into()) > self.source.len() {
+            self.ending.truncated = true;
+            return Ok(None);
+        }
+        self.source.seek(sample.offset)?;
+        let packet_samples = match self.source.peek(sample.size as usize).map(packet::check)? {
+            Ok(info) => info.samples_48k.into(),
+            Err(_) => 0,
+        };
+        self.ending.discard = self.discard(sample, at, packet_samples);
+        let data = self.source.take(sample.size as usize)?.unwrap_or(&[]);
+        Ok(Some(Event::Packet { data, at: at_48k }))
+    }
+
+    fn ending(&self) -> Ending {
+        self.ending
+    }
+}
+
+/// Reads a box into memory, piece by piece: what is not there is not allocated.
+fn read_payload(source: &mut Source<'_>, header: Header, max: u64) -> Result<Vec<u8>, Error> {
+    let size = header.size.unwrap_or(source.left());
+    if size > max {
+        return Err(Error::corrupt("an MP4 index of absurd size"));
+    }
+    let mut payload = Vec::with_capacity(size.min(source.left()).min(64 << 10) as usize);
+    while (payload.len() as u64) < size {
+        let piece = source.peek((size as usize - payload.len()).min(64 << 10))?;
+        if piece.is_empty() {
+            return Err(Error::corrupt("the MP4 index is cut off"));
+        }
+        payload.extend_from_slice(piece);
+        let n = piece.len() as u64;
+        source.skip(n)?;
+    }
+    Ok(payload)
+}

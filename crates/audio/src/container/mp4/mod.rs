@@ -1,0 +1,9 @@
+//! MP4 (ISO/IEC 14496-12) as far as Opus needs it (Encapsulation of Opus in ISOBMFF), plain and fragmented.
+
+mod boxes;
+mod demux;
+mod fragment;
+mod moov;
+mod samples;
+
+pub(crate) use demux::Mp4Demux;

@@ -1,0 +1,290 @@
+//! Opus packets out of WebM, as files and as browsers record it: sizes may be unknown, there need be no duration and
+//! no index.
+//!
+//! Segment and Cluster are entered without a thought for their ends: the ids of what is inside are distinct from the
+//! ids of what follows, so that unknown sizes, several segments in a row and files that were cut off need no special
+//! care, and nothing nests.
+
+use std::ops::Range;
+
+use super::block::{self, Block};
+use super::ebml::{self, Header};
+use super::header::{SoundTrack, sound_track};
+use crate::container::source::Source;
+use crate::container::{Demux, Ending, Event, Track};
+use crate::opus::packet;
+use crate::{Error, OpusHead};
+
+const EBML: u32 = 0x1A45_DFA3;
+const DOC_TYPE: u32 = 0x4282;
+const SEGMENT: u32 = 0x1853_8067;
+const INFO: u32 = 0x1549_A966;
+const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+const TRACKS: u32 = 0x1654_AE6B;
+const CLUSTER: u32 = 0x1F43_B675;
+const TIMESTAMP: u32 = 0xE7;
+const SIMPLE_BLOCK: u32 = 0xA3;
+const BLOCK_GROUP: u32 = 0xA0;
+const BLOCK: u32 = 0xA1;
+const DISCARD_PADDING: u32 = 0x75A2;
+/// What may follow a block: used to tell a block from bytes that look like one.
+const FOLLOWERS: [u32; 9] =
+    [SIMPLE_BLOCK, BLOCK_GROUP, CLUSTER, TIMESTAMP, 0xAB, 0xA7, 0xEC, 0x1C53_BB6B, 0x1254_C367];
+
+/// Largest header element (Info, Tracks) that is read.
+const MAX_HEADER_ELEMENT: u64 = 128 * 1024;
+/// Elements in a row without sound.
+const MAX_IDLE_ELEMENTS: u32 = 200_000;
+/// Nanoseconds per tick when the file does not say.
+const MILLISECOND: u64 = 1_000_000;
+
+/// Reads the first Opus track of a WebM file.
+pub(crate) struct WebmDemux<'a> {
+    source: Source<'a>,
+    head: OpusHead,
+    track: u64,
+    /// Nanoseconds per tick.
+    scale: u64,
+    /// The cluster's timestamp in ticks.
+    cluster: u64,
+    /// The current block, its frames that are still to be given, and its time.
+    block: Vec<u8>,
+    frames: Vec<Range<usize>>,
+    next_frame: usize,
+    at: i64,
+    idle: u32,
+    ending: Ending,
+}
+
+impl<'a> WebmDemux<'a> {
+    /// Reads up to the Tracks element and finds the first Opus track, or says what is there instead.
+    pub(crate) fn open(source: Source<'a>) -> Result<Track<'a>, Error> {
+        let mut demux = WebmDemux {
+            source,
+            head: OpusHead::new(1, 0),
+            track: 0,
+            scale: MILLISECOND,
+            cluster: 0,
+            block: Vec::new(),
+            frames: Vec::new(),
+            next_frame: 0,
+            at: 0,
+            idle: 0,
+            ending: Ending::default(),
+        };
+        loop {
+            let Some(header) = demux.element()? else {
+                return Err(Error::corrupt("the WebM header is damaged or cut off"));
+            };
+            match header.id {
+                EBML => demux.check_doc_type(header)?,
+                SEGMENT => demux.enter(header)?,
+                INFO => demux.read_info(header)?,
+                TRACKS => match sound_track(demux.payload(header)?)? {
+                    SoundTrack::Opus { number, head } => {
+                        (demux.track, demux.head) = (number, head);
+                        return Ok(Track::Opus(Box::new(demux)));
+                    }
+                    SoundTrack::Other(codec) => return Ok(Track::Other(codec)),
+                },
+                CLUSTER => return Err(Error::corrupt("a WebM file without a track header")),
+                _ => demux.step_over(header)?,
+            }
+        }
+    }
+
+    /// The header of the next element; `None` at the end, or where no element begins.
+    fn element(&mut self) -> Result<Option<Header>, Error> {
+        self.idle += 1;
+        if self.idle > MAX_IDLE_ELEMENTS {
+            return Err(Error::corrupt("a WebM file with hardly any blocks"));
+        }
+        Ok(ebml::header(self.source.peek(ebml::MAX_HEADER)?))
+    }
+
+    /// Goes into an element. If it claims more than there is, the file was cut off.
+    fn enter(&mut self, header: Header) -> Result<(), Error> {
+        self.source.skip(header.length as u64)?;
+        self.ending.truncated |= header.size.is_some_and(|size| size > self.source.left());
+        Ok(())
+    }
+
+    /// Goes past an element.
+    fn step_over(&mut self, header: Header) -> Result<(), Error> {
+        self.enter(header)?;
+        match header.size {
+            Some(size) => self.source.skip(size),
+            None => self.resync(),
+        }
+    }
+
+    /// The whole payload of a small element.
+    fn payload(&mut self, header: Header) -> Result<&[u8], Error> {
+        self.source.skip(header.length as u64)?;
+        match header.size {
+            Some(size @ 0..=MAX_HEADER_ELEMENT) => {
+                self.source.take(size as usize)?.ok_or_else(|| Error::corrupt("the WebM header is cut off"))
+            }
+            _ => Err(Error::corrupt("a WebM header of unknown or absurd size")),
+        }
+    }
+
+    fn check_doc_type(&mut self, header: Header) -> Result<(), Error> {
+        let mut known = false;
+        ebml::children(self.payload(header)?, |id, body| {
+            known |= id == DOC_TYPE && (body.starts_with(b"webm") || body.starts_with(b"matroska"));
+        });
+        if known { Ok(()) } else { Err(Error::Unrecognised) }
+    }
+
+    fn read_info(&mut self, header: Header) -> Result<(), Error> {
+        let mut scale = MILLISECOND;
+        ebml::children(self.payload(header)?, |id, body| {
+            if id == TIMESTAMP_SCALE {
+                scale = ebml::uint(body).unwrap_or(MILLISECOND).clamp(1, 1_000 * MILLISECOND);
+            }
+        });
+        self.scale = scale;
+        Ok(())
+    }
+
+    /// Reads elements up to the next block of our track. False at the end of the file.
+    fn load_block(&mut self) -> Result<bool, Error> {
+        loop {
+            let Some(header) = self.element()? else {
+                if self.source.left() == 0 {
+                    return Ok(false);
+                }
+                self.ending.truncated = true;
+                self.source.skip(1)?;
+                self.resync()?;
+                continue;
+            };
+            match header.id {
+                SEGMENT => self.enter(header)?,
+                CLUSTER => {
+                    self.enter(header)?;
+                    self.cluster = 0;
+                }
+                TIMESTAMP if header.size.is_some_and(|size| size <= 8) => {
+                    self.cluster = ebml::uint(self.payload(header)?).unwrap_or(0);
+                }
+                SIMPLE_BLOCK | BLOCK_GROUP if header.size.is_some_and(|size| size <= MAX_HEADER_ELEMENT) => {
+                    if self.read_block(header)? {
+                        return Ok(true);
+                    }
+                }
+                TRACKS => self.read_tracks_again(header)?,
+                _ => self.step_over(header)?,
+            }
+        }
+    }
+
+    /// Another recording was appended: its sound may have another track number.
+    fn read_tracks_again(&mut self, header: Header) -> Result<(), Error> {
+        match self.payload(header).and_then(sound_track) {
+            Ok(SoundTrack::Opus { number, .. }) => self.track = number,
+            Ok(SoundTrack::Other(_)) | Err(Error::Corrupt { .. } | Error::Unsupported { .. } | Error::Empty) => {
+                self.ending.truncated = true;
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    /// Takes in a block. False when it is of another track, or cannot be read.
+    fn read_block(&mut self, header: Header) -> Result<bool, Error> {
+        let size = header.size.unwrap_or(0) as usize;
+        let head = self.source.peek(header.length + block::MAX_HEAD)?.get(header.length..).unwrap_or(&[]);
+        let other = header.id == SIMPLE_BLOCK && Block::parse(head).is_some_and(|block| block.track != self.track);
+        self.source.skip(header.length as u64)?;
+        if other {
+            self.source.skip(size as u64)?;
+            return Ok(false);
+        }
+        let Some(payload) = self.source.take(size)? else {
+            self.ending.truncated = true;
+            self.source.skip(u64::MAX)?;
+            return Ok(false);
+        };
+        let mut discard_ns = 0;
+        let mut body = payload;
+        if header.id == BLOCK_GROUP {
+            body = &[];
+            ebml::children(payload, |id, child| match id {
+                BLOCK => body = child,
+                DISCARD_PADDING => discard_ns = ebml::int(child).unwrap_or(0),
+                _ => {}
+            });
+        }
+        self.frames.clear();
+        self.next_frame = 0;
+        let Some(block) = Block::parse(body) else {
+            self.ending.truncated = true;
+            return Ok(false);
+        };
+        if block.track != self.track {
+            return Ok(false);
+        }
+        if block.frames(body, &mut self.frames).is_none() {
+            self.frames.clear();
+            self.ending.truncated = true;
+            return Ok(false);
+        }
+        self.block.clear();
+        self.block.extend_from_slice(body);
+        self.at = samples_48k(self.cluster, block.ticks, self.scale);
+        self.ending.discard = u64::try_from(discard_ns).unwrap_or(0).saturating_mul(48).saturating_add(500_000) / 1_000_000;
+        self.idle = 0;
+        Ok(true)
+    }
+
+    /// Finds the next cluster, or the next thing that is surely a block of our track.
+    fn resync(&mut self) -> Result<(), Error> {
+        let track = self.track;
+        let first = [CLUSTER.to_be_bytes()[0], SIMPLE_BLOCK as u8];
+        self.source.find(&first, 4096, |bytes| bytes.starts_with(&CLUSTER.to_be_bytes()) || is_block(bytes, track))?;
+        Ok(())
+    }
+}
+
+impl Demux for WebmDemux<'_> {
+    fn head(&self) -> OpusHead {
+        self.head
+    }
+
+    fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
+        if self.next_frame == self.frames.len() && !self.load_block()? {
+            return Ok(None);
+        }
+        let at = (self.next_frame == 0).then_some(self.at);
+        let range = self.frames[self.next_frame].clone();
+        self.next_frame += 1;
+        Ok(Some(Event::Packet { data: &self.block[range], at }))
+    }
+
+    fn ending(&self) -> Ending {
+        self.ending
+    }
+}
+
+/// Whether a SimpleBlock of this track with one valid Opus packet begins here, and another known element after it.
+fn is_block(bytes: &[u8], track: u64) -> bool {
+    let Some(header) = ebml::header(bytes) else { return false };
+    let rest = &bytes[header.length..];
+    let Some((payload, after)) = header.size.and_then(|n| rest.split_at_checked(usize::try_from(n).ok()?)) else {
+        return false;
+    };
+    header.id == SIMPLE_BLOCK
+        && Block::parse(payload).is_some_and(|b| b.track == track && packet::check(&payload[b.start..]).is_ok())
+        && ebml::header(after).is_some_and(|next| FOLLOWERS.contains(&next.id))
+}
+
+/// A block's time in samples at 48 kHz.
+fn samples_48k(cluster: u64, ticks: i16, scale: u64) -> i64 {
+    let ticks = cluster.min(1 << 40) as i64 + i64::from(ticks);
+    if scale == MILLISECOND {
+        return ticks * 48;
+    }
+    (i128::from(ticks) * i128::from(scale) * 48 / 1_000_000) as i64
+}

@@ -1,0 +1,8 @@
+//! WebM and Matroska (RFC 9559) as far as Opus needs it.
+
+mod block;
+mod demux;
+mod ebml;
+mod header;
+
+pub(crate) use demux::WebmDemux;
