@@ -1,8 +1,11 @@
 //! Any sound file in, the canonical file out.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use crate::{Error, Input, Options, Probe, probe};
+use crate::container::Track;
+use crate::remux::remux;
+use crate::sniff::open;
+use crate::{Analysis, Codec, Error, Input, Options, Probe, transcode};
 
 /// What became of a source.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Normalised {
     pub missing_ms: u64,
     /// Size of the result.
     pub size_bytes: u64,
+    /// What was measured on the way; `None` when nothing had to be decoded.
+    pub analysis: Option<Analysis>,
 }
 
 /// Reads one sound file and writes it as Ogg Opus.
@@ -34,10 +39,64 @@ pub struct Normalised {
 /// Every kind of [`Error`].
 pub fn normalise(
     mut input: impl Input,
-    _output: impl Write,
-    _opts: &Options,
-    _cancelled: &dyn Fn() -> bool,
+    output: impl Write,
+    options: &Options,
+    cancelled: &dyn Fn() -> bool,
 ) -> Result<Normalised, Error> {
-    let _source = probe(&mut input)?;
-    Err(Error::Unrecognised)
+    let mut output = Counted { output, bytes: 0 };
+    let source = {
+        let (source, track) = open(&mut input)?;
+        match track {
+            Track::Opus(mut demux) => {
+                let done = remux(demux.as_mut(), &mut output, options, cancelled)?;
+                return Ok(Normalised {
+                    source,
+                    transcoded: false,
+                    duration_ms: milliseconds(done.samples_48k),
+                    samples_48k: done.samples_48k,
+                    channels: done.channels,
+                    truncated: done.truncated,
+                    missing_ms: milliseconds(done.missing_48k),
+                    size_bytes: output.bytes,
+                    analysis: None,
+                });
+            }
+            Track::Other(Codec::Other(name)) => return Err(Error::Unsupported { codec: name }),
+            Track::Other(_) => source,
+        }
+    };
+    let done = transcode(&mut input, &source, &mut output, options, cancelled)?;
+    Ok(Normalised {
+        source,
+        transcoded: true,
+        duration_ms: milliseconds(done.samples_48k),
+        samples_48k: done.samples_48k,
+        channels: 1,
+        truncated: done.truncated,
+        missing_ms: done.missing_ms,
+        size_bytes: output.bytes,
+        analysis: Some(done.analysis),
+    })
+}
+
+fn milliseconds(samples_48k: u64) -> u64 {
+    (samples_48k + 24) / 48
+}
+
+/// Counts what is written.
+struct Counted<W> {
+    output: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.output.write(bytes)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
 }

@@ -105,12 +105,17 @@ impl<'a> Source<'a> {
         mut matches: impl FnMut(&[u8]) -> bool,
     ) -> Result<bool, Error> {
         loop {
-            self.peek(window)?;
+            self.peek(window + 1)?;
             let view = &self.buffer[self.at..self.filled];
-            let last_piece = self.origin + self.filled as u64 >= self.len || view.len() < window;
+            let last_piece = self.origin + self.filled as u64 >= self.len || view.len() <= window;
             // Places too close to the end of the view are looked at in the next view.
-            let usable = if last_piece { view.len() } else { view.len() - window };
-            let hit = (0..usable).find(|&i| first.contains(&view[i]) && matches(&view[i..view.len().min(i + window)]));
+            let usable = if last_piece {
+                view.len()
+            } else {
+                view.len() - window
+            };
+            let hit = (0..usable)
+                .find(|&i| first.contains(&view[i]) && matches(&view[i..view.len().min(i + window)]));
             self.at += hit.unwrap_or(usable);
             if hit.is_some() || last_piece {
                 return Ok(hit.is_some());
@@ -221,7 +226,10 @@ mod tests {
         let mut input = Cursor::new(bytes(3 << 20));
         let mut source = Source::new(&mut input).unwrap();
         let error = (0..100_000).find_map(|i| {
-            source.seek([0, 2 << 20][i % 2]).and_then(|()| source.peek(50_000).map(|_| ())).err()
+            source
+                .seek([0, 2 << 20][i % 2])
+                .and_then(|()| source.peek(50_000).map(|_| ()))
+                .err()
         });
         assert_eq!(error.unwrap().code(), "audio_corrupt");
     }

@@ -76,7 +76,7 @@ fn one_frame(rest: &[u8]) -> Result<u8, Malformed> {
 
 /// Code 1: R3 wants an even payload.
 fn two_equal_frames(rest: &[u8]) -> Result<u8, Malformed> {
-    if rest.len() % 2 != 0 {
+    if !rest.len().is_multiple_of(2) {
         Err(Malformed { rule: 3 })
     } else if rest.len() / 2 > MAX_FRAME_BYTES {
         Err(Malformed { rule: 2 })

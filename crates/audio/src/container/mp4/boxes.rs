@@ -19,11 +19,21 @@ pub(crate) struct Header {
 pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
     let kind = bytes.get(4..8)?.try_into().ok()?;
     let (size, length) = match u32_at(bytes, 0)? {
-        0 => return Some(Header { kind, size: None, length: 8 }),
+        0 => {
+            return Some(Header {
+                kind,
+                size: None,
+                length: 8,
+            });
+        }
         1 => (u64_at(bytes, 8)?, 16),
         n => (n.into(), 8),
     };
-    Some(Header { kind, size: Some(size.checked_sub(length as u64)?), length })
+    Some(Header {
+        kind,
+        size: Some(size.checked_sub(length as u64)?),
+        length,
+    })
 }
 
 /// Calls `each` with every child in a payload that is whole in memory, up to the first malformed one.
@@ -31,7 +41,9 @@ pub(crate) fn children<'a>(mut payload: &'a [u8], mut each: impl FnMut(Kind, &'a
     while let Some(header) = header(payload) {
         let rest = &payload[header.length..];
         let size = header.size.map_or(Some(rest.len()), |n| usize::try_from(n).ok());
-        let Some((body, after)) = size.and_then(|n| rest.split_at_checked(n)) else { return };
+        let Some((body, after)) = size.and_then(|n| rest.split_at_checked(n)) else {
+            return;
+        };
         each(header.kind, body);
         payload = after;
     }
@@ -50,7 +62,8 @@ pub(crate) fn child<'a>(payload: &'a [u8], kind: &Kind) -> Option<&'a [u8]> {
 
 /// The payload at the end of a path of types.
 pub(crate) fn descend<'a>(payload: &'a [u8], path: &[&Kind]) -> Option<&'a [u8]> {
-    path.iter().try_fold(payload, |payload, kind| child(payload, kind))
+    path.iter()
+        .try_fold(payload, |payload, kind| child(payload, kind))
 }
 
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -71,10 +84,31 @@ mod tests {
 
     #[test]
     fn headers_of_all_three_kinds_are_read() {
-        assert_eq!(header(b"\0\0\0\x10ftypiso"), Some(Header { kind: *b"ftyp", size: Some(8), length: 8 }));
-        assert_eq!(header(b"\0\0\0\0mdat"), Some(Header { kind: *b"mdat", size: None, length: 8 }));
+        assert_eq!(
+            header(b"\0\0\0\x10ftypiso"),
+            Some(Header {
+                kind: *b"ftyp",
+                size: Some(8),
+                length: 8
+            })
+        );
+        assert_eq!(
+            header(b"\0\0\0\0mdat"),
+            Some(Header {
+                kind: *b"mdat",
+                size: None,
+                length: 8
+            })
+        );
         let long = b"\0\0\0\x01mdat\0\0\0\x01\0\0\0\x10";
-        assert_eq!(header(long), Some(Header { kind: *b"mdat", size: Some(1 << 32), length: 16 }));
+        assert_eq!(
+            header(long),
+            Some(Header {
+                kind: *b"mdat",
+                size: Some(1 << 32),
+                length: 16
+            })
+        );
     }
 
     #[test]

@@ -33,7 +33,9 @@ impl<'a> Mp4Demux<'a> {
     /// Finds the movie box, wherever it is, and in it the first Opus track, or says what is there instead.
     pub(crate) fn open(mut source: Source<'a>) -> Result<Track<'a>, Error> {
         for _ in 0..MAX_IDLE_BOXES {
-            let Some(header) = boxes::header(source.peek(boxes::MAX_HEADER)?) else { break };
+            let Some(header) = boxes::header(source.peek(boxes::MAX_HEADER)?) else {
+                break;
+            };
             source.skip(header.length as u64)?;
             if header.kind != *b"moov" {
                 source.skip(header.size.unwrap_or(u64::MAX))?;
@@ -53,7 +55,9 @@ impl<'a> Mp4Demux<'a> {
                 SoundTrack::Other(codec) => Track::Other(codec),
             });
         }
-        Err(Error::corrupt("the MP4 file has no index (moov): it was cut off or never finished"))
+        Err(Error::corrupt(
+            "the MP4 file has no index (moov): it was cut off or never finished",
+        ))
     }
 
     fn next_sample(&mut self) -> Result<Option<Sample>, Error> {
@@ -110,7 +114,11 @@ impl<'a> Mp4Demux<'a> {
         let duration = samples_48k(sample.duration.into(), timescale);
         let is_known = duration > 0 && duration != CHROMIUM_UNKNOWN;
         let shorter = packet_samples.saturating_sub(duration);
-        let by_duration = if is_known && shorter > samples_48k(1, timescale) { shorter } else { 0 };
+        let by_duration = if is_known && shorter > samples_48k(1, timescale).max(48) {
+            shorter
+        } else {
+            0
+        };
         let by_edit = self.track.end.map_or(0, |(end, exactness)| {
             let beyond = (at + packet_samples).saturating_sub(end);
             if beyond > exactness { beyond } else { 0 }
@@ -125,12 +133,17 @@ impl Demux for Mp4Demux<'_> {
     }
 
     fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let Some(sample) = self.next_sample()? else { return Ok(None) };
+        let Some(sample) = self.next_sample()? else {
+            return Ok(None);
+        };
         let at = samples_48k(sample.time, self.track.timescale);
         let at_48k = Some(at as i64);
         if sample.size as usize > packet::MAX_PACKET_BYTES {
             // No packet is that long: let it be refused as one that is empty.
-            return Ok(Some(Event::Packet { data: &[], at: at_48k }));
+            return Ok(Some(Event::Packet {
+                data: &[],
+                at: at_48k,
+            }));
         }
         if sample.offset.saturating_add(sample.size.into()) > self.source.len() {
             self.ending.truncated = true;

@@ -57,7 +57,12 @@ impl Fragment {
             self.offset = run.offset.take().unwrap_or(self.offset);
             self.time = run.time.take().unwrap_or(self.time);
             if let Some((size, duration)) = run.next() {
-                let sample = Sample { offset: self.offset, size, time: self.time, duration };
+                let sample = Sample {
+                    offset: self.offset,
+                    size,
+                    time: self.time,
+                    duration,
+                };
                 self.offset = self.offset.saturating_add(size.into());
                 self.time = self.time.saturating_add(duration.into());
                 return Some(sample);
@@ -120,7 +125,16 @@ impl Run {
             at += 4;
         }
         let entries = trun.get(at..)?.to_vec();
-        Some(Run { offset, time: None, left, duration, size, flags, entries, at: 0 })
+        Some(Run {
+            offset,
+            time: None,
+            left,
+            duration,
+            size,
+            flags,
+            entries,
+            at: 0,
+        })
     }
 
     /// (size, duration) of the next sample.
@@ -161,7 +175,10 @@ mod tests {
         moof.extend(body);
         let mut fragment = Fragment::default();
         fragment.load(&moof, 5000, 1, (960, 7));
-        std::iter::from_fn(|| fragment.next()).take(100).map(|s| (s.offset, s.size, s.time, s.duration)).collect()
+        std::iter::from_fn(|| fragment.next())
+            .take(100)
+            .map(|s| (s.offset, s.size, s.time, s.duration))
+            .collect()
     }
 
     #[test]
@@ -169,16 +186,29 @@ mod tests {
         let samples = walk(&[
             full_box(b"tfhd", 0x2_0000, &[1]),
             full_box(b"tfdt", 0, &[4800]),
-            full_box(b"trun", DATA_OFFSET | SAMPLE_DURATION | SAMPLE_SIZE, &[2, 100, 960, 10, 480, 20]),
+            full_box(
+                b"trun",
+                DATA_OFFSET | SAMPLE_DURATION | SAMPLE_SIZE,
+                &[2, 100, 960, 10, 480, 20],
+            ),
             full_box(b"trun", 0, &[1]),
         ]);
-        assert_eq!(samples, [(5100, 10, 4800, 960), (5110, 20, 5760, 480), (5130, 7, 6240, 960)]);
+        assert_eq!(
+            samples,
+            [(5100, 10, 4800, 960), (5110, 20, 5760, 480), (5130, 7, 6240, 960)]
+        );
     }
 
     #[test]
     fn other_tracks_and_cut_off_runs_give_nothing_more() {
-        assert_eq!(walk(&[full_box(b"tfhd", 0, &[2]), full_box(b"trun", 0, &[3])]), []);
-        let cut = walk(&[full_box(b"tfhd", 0, &[1]), full_box(b"trun", SAMPLE_SIZE, &[u32::MAX, 10, 20])]);
+        assert_eq!(
+            walk(&[full_box(b"tfhd", 0, &[2]), full_box(b"trun", 0, &[3])]),
+            []
+        );
+        let cut = walk(&[
+            full_box(b"tfhd", 0, &[1]),
+            full_box(b"trun", SAMPLE_SIZE, &[u32::MAX, 10, 20]),
+        ]);
         assert_eq!(cut, [(5000, 10, 0, 960), (5010, 20, 960, 960)]);
     }
 }

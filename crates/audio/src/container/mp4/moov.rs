@@ -37,7 +37,7 @@ pub(crate) fn samples_48k(ticks: u64, timescale: u32) -> u64 {
 
 /// Chooses the first Opus track, else the first track with sound.
 pub(crate) fn sound_track(moov: &[u8]) -> Result<SoundTrack, Error> {
-    let movie_timescale = child(moov, b"mvhd").and_then(|mvhd| timescale(mvhd)).unwrap_or(1000);
+    let movie_timescale = child(moov, b"mvhd").and_then(timescale).unwrap_or(1000);
     let mut opus = None;
     let mut other = None;
     let mut tracks = 0;
@@ -46,8 +46,11 @@ pub(crate) fn sound_track(moov: &[u8]) -> Result<SoundTrack, Error> {
         if kind != *b"trak" || tracks > MAX_TRACKS || opus.is_some() {
             return;
         }
-        let is_sound = descend(trak, &[b"mdia", b"hdlr"]).is_some_and(|hdlr| hdlr.get(8..12) == Some(b"soun"));
-        let Some((format, entry)) = descend(trak, &[b"mdia", b"minf", b"stbl", b"stsd"]).and_then(first_entry) else {
+        let is_sound =
+            descend(trak, &[b"mdia", b"hdlr"]).is_some_and(|hdlr| hdlr.get(8..12) == Some(b"soun"));
+        let Some((format, entry)) =
+            descend(trak, &[b"mdia", b"minf", b"stbl", b"stsd"]).and_then(first_entry)
+        else {
             return;
         };
         if format == *b"Opus" {
@@ -67,7 +70,10 @@ fn opus_track(moov: &[u8], trak: &[u8], entry: &[u8], movie_timescale: u32) -> R
     let broken = || Error::corrupt("the MP4 sound track is damaged");
     let id = child(trak, b"tkhd").and_then(track_id).ok_or_else(broken)?;
     let mdia = child(trak, b"mdia").ok_or_else(broken)?;
-    let timescale = child(mdia, b"mdhd").and_then(timescale).filter(|&n| n > 0).ok_or_else(broken)?;
+    let timescale = child(mdia, b"mdhd")
+        .and_then(timescale)
+        .filter(|&n| n > 0)
+        .ok_or_else(broken)?;
     let mut head = OpusHead::parse_dops(child(entry, b"dOps").ok_or_else(broken)?)?;
     let stbl = descend(mdia, &[b"minf", b"stbl"]).ok_or_else(broken)?;
     let fragment_defaults = child(moov, b"mvex").map(|mvex| fragment_defaults(mvex, id));
@@ -81,7 +87,14 @@ fn opus_track(moov: &[u8], trak: &[u8], entry: &[u8], movie_timescale: u32) -> R
             end = Some((start + samples_48k(length, movie_timescale), exactness));
         }
     }
-    Ok(OpusTrack { id, head, timescale, samples: SampleTable::new(stbl), end, fragment_defaults })
+    Ok(OpusTrack {
+        id,
+        head,
+        timescale,
+        samples: SampleTable::new(stbl),
+        end,
+        fragment_defaults,
+    })
 }
 
 /// Ticks per second, of `mvhd` and `mdhd` alike.
@@ -103,7 +116,10 @@ fn single_edit(elst: &[u8]) -> Option<(u64, u64)> {
         let (length, start) = if long {
             (u64_at(elst, 8 + 20 * i)?, u64_at(elst, 16 + 20 * i)? as i64)
         } else {
-            (u32_at(elst, 8 + 12 * i)?.into(), i64::from(u32_at(elst, 12 + 12 * i)? as i32))
+            (
+                u32_at(elst, 8 + 12 * i)?.into(),
+                i64::from(u32_at(elst, 12 + 12 * i)? as i32),
+            )
         };
         // A negative start is an empty edit: silence before the sound begins.
         if let Ok(start) = u64::try_from(start) {
@@ -153,14 +169,20 @@ fn codec(format: Kind, entry: &[u8]) -> Codec {
         b".mp3" => Codec::Mp3,
         b"alac" => Codec::Alac,
         b"fLaC" => Codec::Flac,
-        b"sowt" | b"twos" | b"lpcm" | b"ipcm" | b"fpcm" | b"in24" | b"in32" | b"fl32" | b"fl64" | b"raw " | b"ulaw"
-        | b"alaw" => Codec::Pcm,
+        b"sowt" | b"twos" | b"lpcm" | b"ipcm" | b"fpcm" | b"in24" | b"in32" | b"fl32" | b"fl64" | b"raw "
+        | b"ulaw" | b"alaw" => Codec::Pcm,
         b"ima4" => Codec::Adpcm,
         b"samr" => Codec::Other("AMR-NB".into()),
         b"sawb" => Codec::Other("AMR-WB".into()),
         b"ac-3" | b"ec-3" => Codec::Other("AC-3".into()),
         b"enca" => Codec::Other("an encrypted track".into()),
-        other => Codec::Other(other.iter().map(|&b| char::from(b)).filter(char::is_ascii_graphic).collect()),
+        other => Codec::Other(
+            other
+                .iter()
+                .map(|&b| char::from(b))
+                .filter(char::is_ascii_graphic)
+                .collect(),
+        ),
     }
 }
 
@@ -169,7 +191,11 @@ fn object_type(entry: &[u8]) -> Option<u8> {
     let esds = child(entry, b"esds").or_else(|| descend(entry, &[b"wave", b"esds"]))?;
     let es = descriptor(esds.get(4..)?, 3)?;
     let flags = *es.get(2)?;
-    let url = if flags & 0x40 != 0 { 1 + usize::from(*es.get(3)?) } else { 0 };
+    let url = if flags & 0x40 != 0 {
+        1 + usize::from(*es.get(3)?)
+    } else {
+        0
+    };
     let at = 3 + if flags & 0x80 != 0 { 2 } else { 0 } + url + if flags & 0x20 != 0 { 2 } else { 0 };
     descriptor(es.get(at..)?, 4)?.first().copied()
 }

@@ -41,7 +41,12 @@ pub(crate) struct SampleTable {
 impl SampleTable {
     /// Copies the tables out of an `stbl`; what is missing is empty.
     pub(crate) fn new(stbl: &[u8]) -> Self {
-        let table = |kind, skip| child(stbl, kind).and_then(|b| b.get(skip..)).unwrap_or(&[]).to_vec();
+        let table = |kind, skip| {
+            child(stbl, kind)
+                .and_then(|b| b.get(skip..))
+                .unwrap_or(&[])
+                .to_vec()
+        };
         let stsz = child(stbl, b"stsz").unwrap_or(&[]);
         let wide_offsets = child(stbl, b"stco").is_none();
         SampleTable {
@@ -50,7 +55,11 @@ impl SampleTable {
             sizes: stsz.get(12..).unwrap_or(&[]).to_vec(),
             durations: table(b"stts", 8),
             chunks: table(b"stsc", 8),
-            offsets: if wide_offsets { table(b"co64", 8) } else { table(b"stco", 8) },
+            offsets: if wide_offsets {
+                table(b"co64", 8)
+            } else {
+                table(b"stco", 8)
+            },
             wide_offsets,
             ..SampleTable::default()
         }
@@ -67,7 +76,12 @@ impl SampleTable {
             self.enter_chunk()?;
         }
         let duration = self.duration();
-        let sample = Sample { offset: self.offset, size, time: self.time, duration };
+        let sample = Sample {
+            offset: self.offset,
+            size,
+            time: self.time,
+            duration,
+        };
         self.sample += 1;
         self.chunk_left -= 1;
         self.offset = self.offset.saturating_add(size.into());
@@ -83,7 +97,9 @@ impl SampleTable {
         };
         self.chunk += 1;
         // Runs name their first chunk, counted from one.
-        while u32_at(&self.chunks, 12 * (self.chunk_run + 1)).is_some_and(|first| first as usize <= self.chunk) {
+        while u32_at(&self.chunks, 12 * (self.chunk_run + 1))
+            .is_some_and(|first| first as usize <= self.chunk)
+        {
             self.chunk_run += 1;
         }
         self.chunk_left = u32_at(&self.chunks, 12 * self.chunk_run + 4)?;
@@ -117,7 +133,10 @@ mod tests {
 
     fn walk(boxes: &[Vec<u8>]) -> Vec<(u64, u32, u64, u32)> {
         let mut table = SampleTable::new(&boxes.concat());
-        std::iter::from_fn(|| table.next()).take(100).map(|s| (s.offset, s.size, s.time, s.duration)).collect()
+        std::iter::from_fn(|| table.next())
+            .take(100)
+            .map(|s| (s.offset, s.size, s.time, s.duration))
+            .collect()
     }
 
     #[test]
@@ -148,14 +167,20 @@ mod tests {
             full_box(b"stsc", &[u32::MAX, 1, u32::MAX, 1]),
             full_box(b"stco", &[u32::MAX, 7]),
         ]);
-        assert_eq!(samples, [(7, 10, 0, u32::MAX), (17, 20, u32::MAX.into(), u32::MAX)]);
+        assert_eq!(
+            samples,
+            [(7, 10, 0, u32::MAX), (17, 20, u32::MAX.into(), u32::MAX)]
+        );
     }
 
     #[test]
     fn chunks_without_samples_and_missing_tables_end_quietly() {
         assert_eq!(walk(&[full_box(b"stsz", &[8, 3])]), []);
-        let empty_chunks =
-            [full_box(b"stsz", &[8, 3]), full_box(b"stsc", &[1, 1, 0, 1]), full_box(b"stco", &[2, 1, 2])];
+        let empty_chunks = [
+            full_box(b"stsz", &[8, 3]),
+            full_box(b"stsc", &[1, 1, 0, 1]),
+            full_box(b"stco", &[2, 1, 2]),
+        ];
         assert_eq!(walk(&empty_chunks), []);
     }
 }

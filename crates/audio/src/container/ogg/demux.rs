@@ -84,7 +84,9 @@ impl<'a> OggDemux<'a> {
             }
             other = other.or_else(|| codec(packet));
         }
-        other.map(Track::Other).ok_or_else(|| Error::corrupt("no sound begins in this Ogg file"))
+        other
+            .map(Track::Other)
+            .ok_or_else(|| Error::corrupt("no sound begins in this Ogg file"))
     }
 
     /// Takes in the next page. False at the end of the file.
@@ -94,7 +96,9 @@ impl<'a> OggDemux<'a> {
             if self.idle > MAX_IDLE_PAGES {
                 return Err(Error::corrupt("an Ogg file with hardly any packets"));
             }
-            let Some(page) = self.pages.next()? else { return Ok(false) };
+            let Some(page) = self.pages.next()? else {
+                return Ok(false);
+            };
             if page.header.first {
                 if !self.link.has_audio {
                     continue; // Multiplexed with ours: not heard.
@@ -156,7 +160,11 @@ impl<'a> OggDemux<'a> {
             link.hole |= !self.partial.is_empty() || continued;
             self.partial.clear();
             if continued {
-                if queue.packets.is_empty() { tail = None } else { drop(queue.packets.remove(0)) }
+                if queue.packets.is_empty() {
+                    tail = None;
+                } else {
+                    queue.packets.remove(0);
+                }
             }
         }
         if let Some(range) = tail {
@@ -207,7 +215,11 @@ impl<'a> OggDemux<'a> {
             }
         }
         self.ending.truncated |= link.hole;
-        self.ending.discard = if header.last { end.saturating_sub(granule) } else { 0 };
+        self.ending.discard = if header.last {
+            end.saturating_sub(granule)
+        } else {
+            0
+        };
         link.hole = false;
         link.position = Some(granule);
     }
@@ -224,9 +236,15 @@ impl<'a> OggDemux<'a> {
     fn tail(&mut self) -> Option<Event<'static>> {
         let link = &mut self.link;
         self.ending.truncated |= !link.last_seen || !self.partial.is_empty();
-        let damaged = self.pages.damaged.take().filter(|page| !link.last_seen && page.serial == link.serial)?;
+        let damaged = self
+            .pages
+            .damaged
+            .take()
+            .filter(|page| !link.last_seen && page.serial == link.serial)?;
         let samples = damaged.granule?.checked_sub(link.position?)?;
-        (1..=MAX_PAUSE).contains(&samples).then_some(Event::Gap { samples, lost: true })
+        (1..=MAX_PAUSE)
+            .contains(&samples)
+            .then_some(Event::Gap { samples, lost: true })
     }
 }
 
@@ -238,12 +256,19 @@ impl Demux for OggDemux<'_> {
     fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
         loop {
             let queue = &mut self.page;
-            if queue.gap.as_ref().is_some_and(|(before, _)| *before <= queue.next) {
+            if queue
+                .gap
+                .as_ref()
+                .is_some_and(|(before, _)| *before <= queue.next)
+            {
                 return Ok(queue.gap.take().map(|(_, gap)| gap));
             }
             if queue.next < queue.packets.len() {
                 queue.next += 1;
-                return Ok(Some(Event::Packet { data: self.packet(self.page.next - 1), at: None }));
+                return Ok(Some(Event::Packet {
+                    data: self.packet(self.page.next - 1),
+                    at: None,
+                }));
             }
             if !self.load_page()? {
                 return Ok(self.tail());
@@ -293,7 +318,11 @@ fn extend(packet: &mut Vec<u8>, more: &[u8]) {
 fn first_packet<'b>(lacing: &[u8], body: &'b [u8]) -> &'b [u8] {
     let mut packets = Vec::new();
     let tail = split(lacing, &mut packets);
-    packets.first().cloned().or(tail).map_or(&[], |range| &body[range])
+    packets
+        .first()
+        .cloned()
+        .or(tail)
+        .map_or(&[], |range| &body[range])
 }
 
 /// The codec of a stream's first packet, if it is one that carries sound.

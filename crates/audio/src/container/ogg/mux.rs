@@ -22,6 +22,8 @@ pub struct OggOpusWriter<W> {
     serial: u32,
     sequence: u32,
     pre_skip: u64,
+    /// Bytes written so far.
+    bytes: u64,
     /// Granule position of the last page that was written.
     written: u64,
     /// Granule position after the last packet.
@@ -41,6 +43,7 @@ impl<W: Write> OggOpusWriter<W> {
             serial,
             sequence: 0,
             pre_skip: head.pre_skip.into(),
+            bytes: 0,
             written: 0,
             granule: 0,
             lacing: Vec::with_capacity(MAX_SEGMENTS),
@@ -85,6 +88,16 @@ impl<W: Write> OggOpusWriter<W> {
         self.granule
     }
 
+    /// Bytes written so far; the page in the making is not among them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The smallest `end_samples` that [`finish`](Self::finish) can honour: pages that were written stay.
+    pub fn least_end(&self) -> u64 {
+        self.written.saturating_sub(self.pre_skip)
+    }
+
     /// Ends the stream and gives the output back. `end_samples` is the play time in samples at 48 kHz, without
     /// pre-skip; what the last packets hold beyond it is trimmed (RFC 7845 §4.4). At most the last page can be
     /// trimmed. `None` plays all.
@@ -121,6 +134,7 @@ impl<W: Write> OggOpusWriter<W> {
         header[22..26].copy_from_slice(&checksum.to_le_bytes());
         self.out.write_all(header)?;
         self.out.write_all(&self.body)?;
+        self.bytes += (header.len() + self.body.len()) as u64;
         self.sequence = self.sequence.wrapping_add(1);
         self.written = granule;
         self.lacing.clear();

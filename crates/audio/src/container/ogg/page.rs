@@ -46,7 +46,12 @@ pub(crate) struct PageReader<'a> {
 
 impl<'a> PageReader<'a> {
     pub(crate) fn new(source: Source<'a>) -> Self {
-        PageReader { source, damaged: None, whole_bytes: 0, damaged_bytes: 0 }
+        PageReader {
+            source,
+            damaged: None,
+            whole_bytes: 0,
+            damaged_bytes: 0,
+        }
     }
 
     /// The next whole page; `None` at the end of the file.
@@ -85,7 +90,9 @@ impl<'a> PageReader<'a> {
     /// Goes to the next capture pattern after this place.
     fn resync(&mut self) -> Result<(), Error> {
         self.source.skip(1)?;
-        self.source.find(CAPTURE[..1].as_ref(), CAPTURE.len(), |bytes| bytes.starts_with(CAPTURE))?;
+        self.source.find(CAPTURE[..1].as_ref(), CAPTURE.len(), |bytes| {
+            bytes.starts_with(CAPTURE)
+        })?;
         Ok(())
     }
 }

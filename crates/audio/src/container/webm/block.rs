@@ -22,8 +22,15 @@ impl Block {
     /// Reads the head of a block's payload.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let (track, n) = ebml::vint(payload)?;
-        let &[a, b, flags] = payload.get(n..n + 3)? else { return None };
-        Some(Block { track: track?, ticks: i16::from_be_bytes([a, b]), start: n + 3, lacing: flags >> 1 & 3 })
+        let &[a, b, flags] = payload.get(n..n + 3)? else {
+            return None;
+        };
+        Some(Block {
+            track: track?,
+            ticks: i16::from_be_bytes([a, b]),
+            start: n + 3,
+            lacing: flags >> 1 & 3,
+        })
     }
 
     /// Lists the frames as ranges of the whole payload. `None` when the lacing contradicts the payload's size.
@@ -106,7 +113,15 @@ mod tests {
     #[test]
     fn a_block_without_lacing_is_one_frame() {
         let block = [0x81, 0xFF, 0xFE, 0x80, 1, 2, 3];
-        assert_eq!(Block::parse(&block), Some(Block { track: 1, ticks: -2, start: 4, lacing: 0 }));
+        assert_eq!(
+            Block::parse(&block),
+            Some(Block {
+                track: 1,
+                ticks: -2,
+                start: 4,
+                lacing: 0
+            })
+        );
         assert_eq!(frames(&block).unwrap(), [[1, 2, 3]]);
     }
 
@@ -132,17 +147,20 @@ mod tests {
 
     #[test]
     fn fixed_lacing_gives_its_frames() {
-        assert_eq!(frames(&[0x81, 0, 0, 0x84, 1, 1, 2, 3, 4]).unwrap(), [[1, 2], [3, 4]]);
+        assert_eq!(
+            frames(&[0x81, 0, 0, 0x84, 1, 1, 2, 3, 4]).unwrap(),
+            [[1, 2], [3, 4]]
+        );
     }
 
     #[test]
     fn lacing_that_does_not_fit_is_refused() {
         for block in [
-            &[0x81, 0, 0, 0x84, 1, 1, 2, 3][..],           // fixed: 3 bytes in two
-            &[0x81, 0, 0, 0x82, 1, 200, 1],                // Xiph: too long
-            &[0x81, 0, 0, 0x82, 1, 255],                   // Xiph: cut off
-            &[0x81, 0, 0, 0x86, 2, 0x81, 0x80, 1, 2, 3],   // EBML: negative
-            &[0x81, 0, 0, 0x86],                           // no count
+            &[0x81, 0, 0, 0x84, 1, 1, 2, 3][..],         // fixed: 3 bytes in two
+            &[0x81, 0, 0, 0x82, 1, 200, 1],              // Xiph: too long
+            &[0x81, 0, 0, 0x82, 1, 255],                 // Xiph: cut off
+            &[0x81, 0, 0, 0x86, 2, 0x81, 0x80, 1, 2, 3], // EBML: negative
+            &[0x81, 0, 0, 0x86],                         // no count
         ] {
             assert_eq!(frames(block), None, "{block:?}");
         }

@@ -28,8 +28,17 @@ const BLOCK_GROUP: u32 = 0xA0;
 const BLOCK: u32 = 0xA1;
 const DISCARD_PADDING: u32 = 0x75A2;
 /// What may follow a block: used to tell a block from bytes that look like one.
-const FOLLOWERS: [u32; 9] =
-    [SIMPLE_BLOCK, BLOCK_GROUP, CLUSTER, TIMESTAMP, 0xAB, 0xA7, 0xEC, 0x1C53_BB6B, 0x1254_C367];
+const FOLLOWERS: [u32; 9] = [
+    SIMPLE_BLOCK,
+    BLOCK_GROUP,
+    CLUSTER,
+    TIMESTAMP,
+    0xAB,
+    0xA7,
+    0xEC,
+    0x1C53_BB6B,
+    0x1254_C367,
+];
 
 /// Largest header element (Info, Tracks) that is read.
 const MAX_HEADER_ELEMENT: u64 = 128 * 1024;
@@ -122,9 +131,10 @@ impl<'a> WebmDemux<'a> {
     fn payload(&mut self, header: Header) -> Result<&[u8], Error> {
         self.source.skip(header.length as u64)?;
         match header.size {
-            Some(size @ 0..=MAX_HEADER_ELEMENT) => {
-                self.source.take(size as usize)?.ok_or_else(|| Error::corrupt("the WebM header is cut off"))
-            }
+            Some(size @ 0..=MAX_HEADER_ELEMENT) => self
+                .source
+                .take(size as usize)?
+                .ok_or_else(|| Error::corrupt("the WebM header is cut off")),
             _ => Err(Error::corrupt("a WebM header of unknown or absurd size")),
         }
     }
@@ -141,7 +151,9 @@ impl<'a> WebmDemux<'a> {
         let mut scale = MILLISECOND;
         ebml::children(self.payload(header)?, |id, body| {
             if id == TIMESTAMP_SCALE {
-                scale = ebml::uint(body).unwrap_or(MILLISECOND).clamp(1, 1_000 * MILLISECOND);
+                scale = ebml::uint(body)
+                    .unwrap_or(MILLISECOND)
+                    .clamp(1, 1_000 * MILLISECOND);
             }
         });
         self.scale = scale;
@@ -184,7 +196,8 @@ impl<'a> WebmDemux<'a> {
     fn read_tracks_again(&mut self, header: Header) -> Result<(), Error> {
         match self.payload(header).and_then(sound_track) {
             Ok(SoundTrack::Opus { number, .. }) => self.track = number,
-            Ok(SoundTrack::Other(_)) | Err(Error::Corrupt { .. } | Error::Unsupported { .. } | Error::Empty) => {
+            Ok(SoundTrack::Other(_))
+            | Err(Error::Corrupt { .. } | Error::Unsupported { .. } | Error::Empty) => {
                 self.ending.truncated = true;
             }
             Err(e) => return Err(e),
@@ -195,8 +208,13 @@ impl<'a> WebmDemux<'a> {
     /// Takes in a block. False when it is of another track, or cannot be read.
     fn read_block(&mut self, header: Header) -> Result<bool, Error> {
         let size = header.size.unwrap_or(0) as usize;
-        let head = self.source.peek(header.length + block::MAX_HEAD)?.get(header.length..).unwrap_or(&[]);
-        let other = header.id == SIMPLE_BLOCK && Block::parse(head).is_some_and(|block| block.track != self.track);
+        let head = self
+            .source
+            .peek(header.length + block::MAX_HEAD)?
+            .get(header.length..)
+            .unwrap_or(&[]);
+        let other =
+            header.id == SIMPLE_BLOCK && Block::parse(head).is_some_and(|block| block.track != self.track);
         self.source.skip(header.length as u64)?;
         if other {
             self.source.skip(size as u64)?;
@@ -234,7 +252,11 @@ impl<'a> WebmDemux<'a> {
         self.block.clear();
         self.block.extend_from_slice(body);
         self.at = samples_48k(self.cluster, block.ticks, self.scale);
-        self.ending.discard = u64::try_from(discard_ns).unwrap_or(0).saturating_mul(48).saturating_add(500_000) / 1_000_000;
+        self.ending.discard = u64::try_from(discard_ns)
+            .unwrap_or(0)
+            .saturating_mul(48)
+            .saturating_add(500_000)
+            / 1_000_000;
         self.idle = 0;
         Ok(true)
     }
@@ -243,7 +265,9 @@ impl<'a> WebmDemux<'a> {
     fn resync(&mut self) -> Result<(), Error> {
         let track = self.track;
         let first = [CLUSTER.to_be_bytes()[0], SIMPLE_BLOCK as u8];
-        self.source.find(&first, 4096, |bytes| bytes.starts_with(&CLUSTER.to_be_bytes()) || is_block(bytes, track))?;
+        self.source.find(&first, 4096, |bytes| {
+            bytes.starts_with(&CLUSTER.to_be_bytes()) || is_block(bytes, track)
+        })?;
         Ok(())
     }
 }
@@ -260,7 +284,10 @@ impl Demux for WebmDemux<'_> {
         let at = (self.next_frame == 0).then_some(self.at);
         let range = self.frames[self.next_frame].clone();
         self.next_frame += 1;
-        Ok(Some(Event::Packet { data: &self.block[range], at }))
+        Ok(Some(Event::Packet {
+            data: &self.block[range],
+            at,
+        }))
     }
 
     fn ending(&self) -> Ending {
@@ -270,13 +297,19 @@ impl Demux for WebmDemux<'_> {
 
 /// Whether a SimpleBlock of this track with one valid Opus packet begins here, and another known element after it.
 fn is_block(bytes: &[u8], track: u64) -> bool {
-    let Some(header) = ebml::header(bytes) else { return false };
+    let Some(header) = ebml::header(bytes) else {
+        return false;
+    };
     let rest = &bytes[header.length..];
-    let Some((payload, after)) = header.size.and_then(|n| rest.split_at_checked(usize::try_from(n).ok()?)) else {
+    let Some((payload, after)) = header
+        .size
+        .and_then(|n| rest.split_at_checked(usize::try_from(n).ok()?))
+    else {
         return false;
     };
     header.id == SIMPLE_BLOCK
-        && Block::parse(payload).is_some_and(|b| b.track == track && packet::check(&payload[b.start..]).is_ok())
+        && Block::parse(payload)
+            .is_some_and(|b| b.track == track && packet::check(&payload[b.start..]).is_ok())
         && ebml::header(after).is_some_and(|next| FOLLOWERS.contains(&next.id))
 }
 

@@ -18,7 +18,11 @@ pub(crate) struct Header {
 pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
     let (id, id_length) = id(bytes)?;
     let (size, size_length) = vint(&bytes[id_length..])?;
-    Some(Header { id, size, length: id_length + size_length })
+    Some(Header {
+        id,
+        size,
+        length: id_length + size_length,
+    })
 }
 
 /// Calls `each` with every child in a payload that is whole in memory, up to the first malformed one.
@@ -26,7 +30,9 @@ pub(crate) fn children<'a>(mut payload: &'a [u8], mut each: impl FnMut(u32, &'a 
     while let Some(header) = header(payload) {
         let rest = &payload[header.length..];
         let size = header.size.and_then(|n| usize::try_from(n).ok());
-        let Some((body, after)) = size.and_then(|n| rest.split_at_checked(n)) else { return };
+        let Some((body, after)) = size.and_then(|n| rest.split_at_checked(n)) else {
+            return;
+        };
         each(header.id, body);
         payload = after;
     }
@@ -40,7 +46,11 @@ pub(crate) fn vint(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
         return None;
     }
     let ones = (1u64 << (7 * length)) - 1;
-    let value = bytes.get(..length)?.iter().fold(0, |value, &b| value << 8 | u64::from(b)) & ones;
+    let value = bytes
+        .get(..length)?
+        .iter()
+        .fold(0, |value, &b| value << 8 | u64::from(b))
+        & ones;
     Some(((value != ones).then_some(value), length))
 }
 
@@ -61,7 +71,10 @@ fn id(bytes: &[u8]) -> Option<(u32, usize)> {
     if length > 4 {
         return None;
     }
-    let id = bytes.get(..length)?.iter().fold(0, |id, &b| id << 8 | u32::from(b));
+    let id = bytes
+        .get(..length)?
+        .iter()
+        .fold(0, |id, &b| id << 8 | u32::from(b));
     Some((id, length))
 }
 
@@ -93,7 +106,10 @@ mod tests {
     #[test]
     fn children_end_at_the_first_that_does_not_fit() {
         let mut seen = Vec::new();
-        children(&[0xE7, 0x81, 5, 0x22, 0xB5, 0x9C, 0x80, 0xE7, 0x83, 1], |id, body| seen.push((id, body.len())));
+        children(
+            &[0xE7, 0x81, 5, 0x22, 0xB5, 0x9C, 0x80, 0xE7, 0x83, 1],
+            |id, body| seen.push((id, body.len())),
+        );
         assert_eq!(seen, [(0xE7, 1), (0x22B59C, 0)]);
     }
 }

@@ -13,6 +13,8 @@ const CONTENT_ENCODINGS: u32 = 0x6D80;
 const AUDIO: u32 = 0xE1;
 const CHANNELS: u32 = 0x9F;
 const SOUND: u64 = 2;
+/// Lookahead of libopus at 48 kHz: what Chromium leaves unsaid, pre-skip 0, though its encoder has it like any other.
+const LIBOPUS_DELAY: u16 = 312;
 
 /// The sound track.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +49,10 @@ pub(crate) fn sound_track(tracks: &[u8]) -> Result<SoundTrack, Error> {
         }
     });
     match (opus, other) {
-        (Some(entry), _) => Ok(SoundTrack::Opus { number: entry.number, head: entry.opus_head()? }),
+        (Some(entry), _) => Ok(SoundTrack::Opus {
+            number: entry.number,
+            head: entry.opus_head()?,
+        }),
         (None, Some(entry)) => Ok(SoundTrack::Other(entry.codec())),
         (None, None) => Err(Error::Empty),
     }
@@ -55,7 +60,10 @@ pub(crate) fn sound_track(tracks: &[u8]) -> Result<SoundTrack, Error> {
 
 impl<'a> Entry<'a> {
     fn parse(body: &'a [u8]) -> Self {
-        let mut entry = Entry { channels: 1, ..Entry::default() };
+        let mut entry = Entry {
+            channels: 1,
+            ..Entry::default()
+        };
         ebml::children(body, |id, body| match id {
             TRACK_NUMBER => entry.number = ebml::uint(body).unwrap_or(0),
             TRACK_TYPE => entry.kind = ebml::uint(body).unwrap_or(0),
@@ -74,7 +82,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The header in CodecPrivate; without one, what the track says itself. Some writers leave the pre-skip to
-    /// CodecDelay.
+    /// CodecDelay, some to nobody.
     fn opus_head(&self) -> Result<OpusHead, Error> {
         if self.encoded {
             return Err(Error::unsupported("a compressed or encrypted Matroska track"));
@@ -87,7 +95,11 @@ impl<'a> Entry<'a> {
             },
         };
         if head.pre_skip == 0 {
-            head.pre_skip = u16::try_from(self.delay_ns.saturating_mul(48) / 1_000_000).unwrap_or(0);
+            let delay = self.delay_ns.saturating_mul(48).saturating_add(500_000) / 1_000_000;
+            head.pre_skip = u16::try_from(delay)
+                .ok()
+                .filter(|&n| n > 0)
+                .unwrap_or(LIBOPUS_DELAY);
         }
         Ok(head)
     }
@@ -100,7 +112,13 @@ impl<'a> Entry<'a> {
             b"A_MPEG/L3" | b"A_MPEG/L2" | b"A_MPEG/L1" => Codec::Mp3,
             id if id.starts_with(b"A_AAC") => Codec::Aac,
             id if id.starts_with(b"A_PCM") => Codec::Pcm,
-            id => Codec::Other(id.iter().take(32).map(|&b| char::from(b)).filter(char::is_ascii_graphic).collect()),
+            id => Codec::Other(
+                id.iter()
+                    .take(32)
+                    .map(|&b| char::from(b))
+                    .filter(char::is_ascii_graphic)
+                    .collect(),
+            ),
         }
     }
 }

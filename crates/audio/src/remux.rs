@@ -1,1 +1,0 @@
-//! Opus in, Opus out.
