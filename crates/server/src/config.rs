@@ -28,6 +28,10 @@ pub struct Config {
     #[arg(long, env = "VOXPOST_MAX_DURATION_MS", default_value_t = 2 * 60 * 60 * 1000)]
     pub max_duration_ms: u64,
 
+    /// How long a sender waits until the sound is ready, in milliseconds; then the message is kept and finished later (202).
+    #[arg(long, env = "VOXPOST_PATIENCE_MS", default_value_t = 2000)]
+    pub patience_ms: u64,
+
     /// How long an event can be replayed, in days.
     #[arg(long, env = "VOXPOST_EVENT_DAYS", default_value_t = 30)]
     pub event_days: u32,

@@ -14,11 +14,9 @@ use super::spool::Upload;
 use crate::app::App;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
+use crate::store::analysis::Measured;
 use crate::store::messages::{self, MessageRow, Published};
 use crate::store::{deletions, idempotency};
-
-/// A sender waits this long for an answer about the sound itself; then the message is set aside and they are told so.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a message that was set aside waits after the disk was full or not there.
 const RETRY: Duration = Duration::from_secs(5);
@@ -54,7 +52,8 @@ async fn run(app: App, mut row: MessageRow, upload: Upload, reply: oneshot::Send
         Err(error) => return answer(reply, Err(error)),
     }
     let mut work = pin!(sound::store(&app, row.id, &upload));
-    match timeout(PATIENCE, &mut work).await {
+    let patience = Duration::from_millis(app.config.patience_ms);
+    match timeout(patience, &mut work).await {
         Ok(stored) => {
             let created = match stored {
                 Ok(stored) => publish(&app, row, stored, false).await,
@@ -181,7 +180,18 @@ fn fill(row: &mut MessageRow, stored: &Stored) {
     row.source_type = Some(normalised.source.mime.clone());
     row.transcoded = normalised.transcoded;
     row.staging = None;
-    row.analysis = "pending".to_owned();
+    match &normalised.analysis {
+        Some(analysis) => {
+            let measured = Measured::from(analysis);
+            row.waveform = Some(measured.waveform);
+            row.waveform_source = Some("server".to_owned());
+            row.gain_db = Some(measured.gain_db);
+            row.loudness_lufs = measured.loudness_lufs;
+            row.speech = Some(measured.speech);
+            row.analysis = "done".to_owned();
+        }
+        None => row.analysis = "pending".to_owned(),
+    }
 }
 
 /// Deletes an object that no row names. The search for orphans finds it when this does not succeed.
