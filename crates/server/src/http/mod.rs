@@ -6,6 +6,7 @@ mod extract;
 mod health;
 pub(crate) mod idempotency;
 mod messages;
+mod web;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -15,7 +16,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::error::ApiError;
 
 /// JSON bodies are small; uploads set their own bound.
 const MAX_JSON_BYTES: usize = 64 << 10;
@@ -41,7 +41,7 @@ pub(crate) fn router(app: App) -> Router {
             "/openapi.json",
             get(move || async move { ([("content-type", "application/json")], document.clone()) }),
         )
-        .fallback(|| async { ApiError::not_found() })
+        .fallback(web::file_or_not_found)
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(app)
 }
