@@ -33,6 +33,8 @@ import { backoff } from "./backoff.js";
  * Tells of changes by the events `change` and `sent` (`detail` is the message).
  */
 export class Outbox extends EventTarget {
+  /** Whose recordings these are; null while nobody is signed in. @type {string | null} */
+  userId = null;
   /** @type {Map<string, Item>} */
   #items = new Map();
   /** @type {Map<string, () => void>} Releases of the locks that are held. */
@@ -67,6 +69,7 @@ export class Outbox extends EventTarget {
 
   /** Takes up what an earlier page of this person left behind. @param {string} userId */
   async restore(userId) {
+    this.userId = userId;
     const entries = await this.#means.storage.list(userId).catch(() => []);
     for (const entry of entries) {
       if (this.#items.has(entry.client_id) || !(await this.#lock(entry.client_id))) continue;
@@ -103,6 +106,8 @@ export class Outbox extends EventTarget {
    * @param {Blob} blob
    */
   async complete(entry, blob) {
+    // Its maker signed out while it was recorded: it waits in storage for them.
+    if (entry.user_id !== this.userId) return this.#store(entry);
     const isNew = !this.#items.has(entry.client_id);
     this.#set({ entry, blob, status: entry.state === "queued" ? "sending" : "draft", progress: 0, error: null });
     if (isNew) {
@@ -149,6 +154,7 @@ export class Outbox extends EventTarget {
 
   /** The person signed out: what is stored stays for the next time. */
   leave() {
+    this.userId = null;
     const clientIds = [...this.#items.keys()];
     this.#items.clear();
     for (const clientId of clientIds) {

@@ -40,7 +40,7 @@ export function openProfile(client) {
       h(
         "footer",
         {},
-        h("button", { type: "button", class: "danger quiet-danger", onclick: remove }, t("profile.delete")),
+        h("button", { type: "button", class: "danger", onclick: remove }, t("profile.delete")),
         h("button", { type: "button", onclick: signOut }, t("profile.sign_out")),
       ),
     ),

@@ -1,15 +1,16 @@
-import { h, fill, svg, uuid } from "../dom.js";
-import { duration, stopwatch } from "../format.js";
+import { h, fill, make, svg, uuid } from "../dom.js";
+import { stopwatch } from "../format.js";
 import { t } from "../i18n.js";
 import { icon } from "../icons.js";
 import { Recorder, canRecord, extension, limitMs } from "../recorder.js";
 import { REPEAT_MS } from "../typing.js";
 import { FULL_SCALE, barPath } from "../waveform.js";
 import { tellDialog } from "./dialogs.js";
+import { onPress } from "./press.js";
+import { VxDrafts } from "./vx-drafts.js";
 import { VxElement, on } from "./vx-element.js";
 
 /** @typedef {import("../outbox-store.js").Entry} Entry */
-/** @typedef {import("../outbox.js").Item} Item */
 
 /** A press shorter than this is a click: the recording goes on without the finger. */
 const CLICK_MS = 350;
@@ -33,13 +34,13 @@ export class VxComposer extends VxElement {
   #mode = "idle";
   /** What the mode will be once the microphone is there. @type {"held" | "free"} */
   #wanted = "free";
-  /** @type {Set<string>} Discarded a moment ago; may still be taken back. */
-  #hidden = new Set();
   #typed = -Infinity;
   /** @type {number[]} */
   #levels = [];
 
-  #drafts = h("div", { class: "drafts" });
+  /** @type {VxDrafts} */
+  // @ts-expect-error made in start()
+  #drafts;
   #bar = h("div", { class: "bar" });
   #file = h("input", { type: "file", accept: "audio/*,.opus,.ogg,.webm,.m4a,.mp3,.wav,.flac,.amr", hidden: true, tabindex: "-1" });
   #mic = h("button", { type: "button", class: "mic" }, icon("mic"));
@@ -51,21 +52,24 @@ export class VxComposer extends VxElement {
 
   /** @param {AbortSignal} scope */
   start(scope) {
+    this.#drafts = make(VxDrafts, { client: this.client, conversationId: this.conversationId });
     fill(this, this.#drafts, this.#bar, this.#file);
     const signal = { signal: scope };
     this.#file.addEventListener("change", () => this.#attach(), signal);
-    this.#mic.addEventListener("pointerdown", (event) => this.#press(event), signal);
+    onPress(this.#mic, scope, {
+      down: () => this.#mode === "idle" && (this.#begin("held"), true),
+      drag: (px) => this.#dragged(px),
+      up: (ms) => (this.#mode === "held" && ms >= CLICK_MS ? this.#finish("queued") : this.#free()),
+      lost: () => this.#free(),
+    });
     // A click without a pointer is the keyboard, or a screen reader.
     this.#mic.addEventListener("click", (event) => event.detail === 0 && this.#begin("free"), signal);
-    this.#mic.addEventListener("contextmenu", (event) => event.preventDefault(), signal);
     this.#pause.addEventListener("click", () => this.#togglePause(), signal);
     addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(), signal);
     addEventListener("pagehide", () => this.#recorder?.flush(), signal);
-    on(this.client.outbox, "change", scope, () => this.#renderDrafts());
     on(this.client.store, "conversation", scope, (id) => id === this.conversationId && this.#mode === "idle" && this.#render());
     this.#mic.setAttribute("aria-label", t("recorder.record"));
     this.#render();
-    this.#renderDrafts();
   }
 
   disconnectedCallback() {
@@ -74,37 +78,12 @@ export class VxComposer extends VxElement {
     super.disconnectedCallback();
   }
 
-  /** @param {PointerEvent} down */
-  #press(down) {
-    if (down.button !== 0 || this.#mode !== "idle") return;
-    down.preventDefault();
-    this.#mic.focus();
-    const at = performance.now();
-    const end = new AbortController();
-    const { signal } = end;
-    this.#mic.setPointerCapture(down.pointerId);
-    this.#mic.addEventListener(
-      "pointermove",
-      ({ clientX }) => {
-        const drag = Math.min(0, clientX - down.clientX);
-        this.style.setProperty("--drag", `${drag}px`);
-        if (drag > -CANCEL_PX || this.#mode !== "held") return;
-        end.abort();
-        this.#cancel();
-      },
-      { signal },
-    );
-    this.#mic.addEventListener(
-      "pointerup",
-      () => {
-        end.abort();
-        if (this.#mode === "held" && performance.now() - at >= CLICK_MS) this.#finish("queued");
-        else this.#free();
-      },
-      { signal },
-    );
-    this.#mic.addEventListener("pointercancel", () => (end.abort(), this.#free()), { signal });
-    this.#begin("held");
+  /** @param {number} px */
+  #dragged(px) {
+    this.style.setProperty("--drag", `${px}px`);
+    if (px > -CANCEL_PX || this.#mode !== "held") return true;
+    this.#cancel();
+    return false;
   }
 
   /** The recording goes on without being held. */
@@ -203,13 +182,13 @@ export class VxComposer extends VxElement {
   }
 
   /** The longest time is reached: what was said is sent, never dropped. */
-  async #limit() {
-    await this.#finish("queued");
+  #limit() {
+    this.#finish("queued");
     this.client.notify({ text: t("recorder.limit") });
   }
 
-  async #lost() {
-    await this.#finish("recording");
+  #lost() {
+    this.#finish("recording");
     this.client.notify({ text: t("recorder.lost"), tone: "error" });
   }
 
@@ -225,47 +204,31 @@ export class VxComposer extends VxElement {
   }
 
   /** Discards, but lets the person take that back. */
-  async #cancel() {
+  #cancel() {
     if (this.#mode === "starting") {
       this.#recorder?.finish();
       return this.#reset();
     }
-    const item = await this.#finish("recording", true);
-    if (!item) return;
-    const id = item.entry.client_id;
-    const undo = { label: t("recorder.undo"), run: () => this.#show(id) };
-    this.#hidden.add(id);
-    this.#renderDrafts();
-    this.client.notify({ text: t("recorder.discarded"), action: undo });
-    setTimeout(() => this.#hidden.delete(id) && this.client.outbox.discard(id), 8000);
-  }
-
-  /** @param {string} clientId */
-  #show(clientId) {
-    this.#hidden.delete(clientId);
-    this.#renderDrafts();
+    if (this.#entry) this.#drafts.discard(this.#entry.client_id);
+    this.#finish("recording");
   }
 
   /**
    * Ends the recording and hands it to the outbox.
    * @param {"queued" | "recording"} state  `queued`: send it
-   * @param {boolean} [hide]
    */
-  async #finish(state, hide = false) {
+  async #finish(state) {
     const recorder = this.#recorder;
     const entry = this.#entry;
-    if (!recorder || !entry) return null;
-    if (hide) this.#hidden.add(entry.client_id);
+    if (!recorder || !entry) return;
     this.#reset();
     const recording = await recorder.finish();
-    if (!recording) return null;
+    if (!recording) return;
     entry.duration_ms = recording.duration_ms;
     entry.levels = recording.levels;
     entry.state = state;
     this.client.ownLevels.set(entry.client_id, recording.levels);
-    const sent = this.client.outbox.complete({ ...entry }, recording.blob);
-    sent.catch(() => {});
-    return this.client.outbox.get(entry.client_id);
+    await this.client.outbox.complete({ ...entry }, recording.blob);
   }
 
   #reset() {
@@ -339,27 +302,6 @@ export class VxComposer extends VxElement {
     wanted.forEach((child, i) => {
       if (this.#bar.childNodes[i] !== child) this.#bar.insertBefore(child, this.#bar.childNodes[i] ?? null);
     });
-  }
-
-  #renderDrafts() {
-    const drafts = this.client.outbox
-      .of(this.conversationId)
-      .filter(({ status, entry }) => status === "draft" && !this.#hidden.has(entry.client_id));
-    fill(this.#drafts, ...drafts.map((item) => this.#draft(item)));
-  }
-
-  /** @param {Item} item */
-  #draft({ entry }) {
-    const text = entry.duration_ms > 0 ? t("draft.unsent_time", { duration: duration(entry.duration_ms) }) : t("draft.unsent");
-    const { outbox } = this.client;
-    return h(
-      "div",
-      { class: "draft", role: "status" },
-      icon("mic"),
-      h("span", {}, text),
-      h("button", { type: "button", onclick: () => outbox.discard(entry.client_id) }, t("draft.discard")),
-      h("button", { type: "button", class: "primary", onclick: () => outbox.sendNow(entry.client_id) }, t("draft.send")),
-    );
   }
 }
 

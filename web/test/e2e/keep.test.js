@@ -133,3 +133,22 @@ test("who was offline is told so, and misses nothing that was said meanwhile", a
   await ana.hadNoTrouble();
   await ben.hadNoTrouble();
 });
+
+test("at the longest time a recording is sent, after a warning, and nothing of it is lost", async () => {
+  const brief = await startServer([], { VOXPOST_MAX_DURATION_MS: "4000" });
+  try {
+    const [ana, ben] = [await Person.signsUp(chrome.browser, brief.base, "Ana"), await Person.signsUp(chrome.browser, brief.base, "Ben")];
+    await ana.startsWith(ben);
+    await ben.opens("Ana");
+    await ana.page.getByRole("button", { name: "Record a voice message" }).click();
+    await ana.page.getByText("seconds left").waitFor();
+    await ana.page.getByText("The longest recording is reached.").waitFor();
+    await ben.sees(1);
+    const [{ duration_ms }] = await ben.serverMessages();
+    assert.ok(duration_ms > 3300 && duration_ms <= 4000, `${duration_ms}`);
+    await ana.hadNoTrouble();
+    await ben.hadNoTrouble();
+  } finally {
+    await brief.stop();
+  }
+});

@@ -18,7 +18,7 @@ export async function startServer(args = [], env = {}) {
   const data = mkdtempSync(join(tmpdir(), "voxpost-web-"));
   const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--data-dir", join(data, "data"), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
+    env: { ...withoutVoxpost(process.env), ...env },
   });
   /** @type {string[]} */
   const log = [];
@@ -46,3 +46,6 @@ export async function startServer(args = [], env = {}) {
   };
   return { base, log, stop };
 }
+
+/** Settings of whoever runs the tests must not reach the server. @param {NodeJS.ProcessEnv} env */
+const withoutVoxpost = (env) => Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("VOXPOST_")));

@@ -72,6 +72,7 @@ function outboxWith(/** @type {(ApiError | ReturnType<typeof message> | { id: st
       return () => locked.delete(id);
     },
   });
+  outbox.userId = "ana";
   return { outbox, storage, sent, waits, locked, fetched };
 }
 
@@ -191,4 +192,18 @@ test("signing out leaves what is stored, and sends nothing any more", async () =
   assert.equal(outbox.size, 0);
   assert.equal(sent.length, 1);
   assert.equal(storage.entries.size, 1);
+});
+
+test("a recording that ends after its maker signed out waits in storage, unseen by the next person", async () => {
+  const { outbox, storage, sent } = outboxWith([]);
+  await outbox.begin(entry({ state: "recording" }));
+  await outbox.addPiece("x1", 0, sound);
+  outbox.leave();
+  await outbox.complete(entry({ state: "recording" }), sound);
+  await outbox.restore("ben");
+  assert.equal(outbox.size, 0);
+  assert.deepEqual(sent, []);
+  await outbox.restore("ana");
+  assert.equal(outbox.get("x1")?.status, "draft");
+  assert.equal(await (await storage.blob(entry())).text(), "sound");
 });
