@@ -7,6 +7,8 @@ use crate::{Codec, Error, OpusHead};
 pub(crate) mod mp4;
 pub(crate) mod ogg;
 pub(crate) mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod webm;
 
 /// Where a sound file is read from. It is streamed: a few hundred kilobytes are held at a time.

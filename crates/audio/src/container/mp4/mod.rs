@@ -5,5 +5,7 @@ mod demux;
 mod fragment;
 mod moov;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use demux::Mp4Demux;

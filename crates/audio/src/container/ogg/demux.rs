@@ -203,7 +203,7 @@ impl<'a> OggDemux<'a> {
         };
         let start = match link.position {
             Some(position) => position,
-            None if link.hole => 0,
+            None if link.hole || bad.is_some() => 0,
             None => granule.saturating_sub(sum),
         };
         let end = start.saturating_add(sum);

@@ -4,6 +4,8 @@ mod crc;
 mod demux;
 mod mux;
 mod page;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use demux::OggDemux;
 pub use mux::OggOpusWriter;

@@ -27,17 +27,34 @@ const SIMPLE_BLOCK: u32 = 0xA3;
 const BLOCK_GROUP: u32 = 0xA0;
 const BLOCK: u32 = 0xA1;
 const DISCARD_PADDING: u32 = 0x75A2;
-/// What may follow a block: used to tell a block from bytes that look like one.
-const FOLLOWERS: [u32; 9] = [
+const VOID: u32 = 0xEC;
+const POSITION: u32 = 0xA7;
+const PREV_SIZE: u32 = 0xAB;
+const CRC_32: u32 = 0xBF;
+const SEEK_HEAD: u32 = 0x114D_9B74;
+const CUES: u32 = 0x1C53_BB6B;
+const CHAPTERS: u32 = 0x1043_A770;
+const ATTACHMENTS: u32 = 0x1941_A469;
+const TAGS: u32 = 0x1254_C367;
+/// What may stand in a segment or a cluster: used to tell an element from bytes that look like one.
+const KNOWN: [u32; 17] = [
     SIMPLE_BLOCK,
     BLOCK_GROUP,
     CLUSTER,
     TIMESTAMP,
-    0xAB,
-    0xA7,
-    0xEC,
-    0x1C53_BB6B,
-    0x1254_C367,
+    VOID,
+    POSITION,
+    PREV_SIZE,
+    CRC_32,
+    SEEK_HEAD,
+    CUES,
+    CHAPTERS,
+    ATTACHMENTS,
+    TAGS,
+    EBML,
+    SEGMENT,
+    INFO,
+    TRACKS,
 ];
 
 /// Largest header element (Info, Tracks) that is read.
@@ -118,12 +135,28 @@ impl<'a> WebmDemux<'a> {
         Ok(())
     }
 
-    /// Goes past an element.
+    /// Goes past an element. When it cannot be one, for its size or for what follows, it is damage.
     fn step_over(&mut self, header: Header) -> Result<(), Error> {
-        self.enter(header)?;
-        match header.size {
+        self.source.skip(header.length as u64)?;
+        let fits = header.size.filter(|&size| size <= self.source.left());
+        let is_element = match fits {
+            Some(size) if KNOWN.contains(&header.id) => Some(size),
+            Some(size @ 0..=MAX_HEADER_ELEMENT) => {
+                let after = self
+                    .source
+                    .peek(size as usize + 4)?
+                    .get(size as usize..)
+                    .unwrap_or(&[]);
+                (after.is_empty() || begins_known(after)).then_some(size)
+            }
+            _ => None,
+        };
+        match is_element {
             Some(size) => self.source.skip(size),
-            None => self.resync(),
+            None => {
+                self.ending.truncated = true;
+                self.resync()
+            }
         }
     }
 
@@ -178,9 +211,11 @@ impl<'a> WebmDemux<'a> {
                     self.enter(header)?;
                     self.cluster = 0;
                 }
-                TIMESTAMP if header.size.is_some_and(|size| size <= 8) => {
-                    self.cluster = ebml::uint(self.payload(header)?).unwrap_or(0);
-                }
+                TIMESTAMP if header.size.is_some_and(|size| size <= 8) => match self.payload(header) {
+                    Ok(payload) => self.cluster = ebml::uint(payload).unwrap_or(0),
+                    Err(Error::Corrupt { .. }) => self.ending.truncated = true,
+                    Err(e) => return Err(e),
+                },
                 SIMPLE_BLOCK | BLOCK_GROUP if header.size.is_some_and(|size| size <= MAX_HEADER_ELEMENT) => {
                     if self.read_block(header)? {
                         return Ok(true);
@@ -215,14 +250,25 @@ impl<'a> WebmDemux<'a> {
             .unwrap_or(&[]);
         let other =
             header.id == SIMPLE_BLOCK && Block::parse(head).is_some_and(|block| block.track != self.track);
-        self.source.skip(header.length as u64)?;
         if other {
-            self.source.skip(size as u64)?;
+            self.step_over(header)?;
             return Ok(false);
         }
+        self.source.skip(header.length as u64)?;
+        let view = self.source.peek(size + 4)?;
+        let (payload, after) = view.split_at(size.min(view.len()));
+        if payload.len() < size || !(after.is_empty() || begins_known(after)) {
+            // Either what follows is damaged, or this block's own size: then the next block lies within.
+            let track = self.track;
+            let within =
+                (0..payload.len()).find(|&i| is_cluster(&payload[i..]) || is_block(&payload[i..], track));
+            if let Some(n) = within.or((payload.len() < size).then_some(payload.len())) {
+                self.ending.truncated = true;
+                self.source.skip(n as u64)?;
+                return Ok(false);
+            }
+        }
         let Some(payload) = self.source.take(size)? else {
-            self.ending.truncated = true;
-            self.source.skip(u64::MAX)?;
             return Ok(false);
         };
         let mut discard_ns = 0;
@@ -295,6 +341,18 @@ impl Demux for WebmDemux<'_> {
     }
 }
 
+fn is_cluster(bytes: &[u8]) -> bool {
+    bytes.starts_with(&CLUSTER.to_be_bytes())
+}
+
+/// Whether the id of an element that may stand here begins here, as far as it can be seen.
+fn begins_known(bytes: &[u8]) -> bool {
+    KNOWN.iter().any(|id| {
+        let id = &id.to_be_bytes()[id.leading_zeros() as usize / 8..];
+        bytes.starts_with(id) || id.starts_with(bytes)
+    })
+}
+
 /// Whether a SimpleBlock of this track with one valid Opus packet begins here, and another known element after it.
 fn is_block(bytes: &[u8], track: u64) -> bool {
     let Some(header) = ebml::header(bytes) else {
@@ -310,7 +368,8 @@ fn is_block(bytes: &[u8], track: u64) -> bool {
     header.id == SIMPLE_BLOCK
         && Block::parse(payload)
             .is_some_and(|b| b.track == track && packet::check(&payload[b.start..]).is_ok())
-        && ebml::header(after).is_some_and(|next| FOLLOWERS.contains(&next.id))
+        && !after.is_empty()
+        && begins_known(after)
 }
 
 /// A block's time in samples at 48 kHz.

@@ -4,5 +4,7 @@ mod block;
 mod demux;
 mod ebml;
 mod header;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use demux::WebmDemux;
