@@ -23,13 +23,23 @@ fn clip(kind: &str) -> &'static [u8] {
             .map(|kind| {
                 let (format, more): (_, &[&str]) = match kind {
                     "webm-live" => ("webm", &["-live", "1"]),
-                    "mp4-fragmented" => ("mp4", &["-movflags", "frag_keyframe+empty_moov", "-frag_duration", "250000"]),
+                    "mp4-fragmented" => (
+                        "mp4",
+                        &[
+                            "-movflags",
+                            "frag_keyframe+empty_moov",
+                            "-frag_duration",
+                            "250000",
+                        ],
+                    ),
                     other => (other, &[]),
                 };
                 let path = std::env::temp_dir().join(format!("voxpost-bench-{}-{kind}", std::process::id()));
                 let noise = "anoisesrc=d=10:c=pink:r=48000:a=0.5,tremolo=f=4:d=0.9";
                 let done = Command::new("ffmpeg")
-                    .args(["-v", "error", "-y", "-f", "lavfi", "-i", noise, "-c:a", "libopus", "-b:a", "24k"])
+                    .args([
+                        "-v", "error", "-y", "-f", "lavfi", "-i", noise, "-c:a", "libopus", "-b:a", "24k",
+                    ])
                     .args(["-application", "voip"])
                     .args(more)
                     .args(["-f", format])

@@ -63,6 +63,7 @@ pub(crate) fn message(keys: &Keys, row: &MessageRow, viewer: Uuid, now: Timestam
         played_by: Vec::new(),
         played_count: 0,
         transcript: None,
+        failure: json(row.failure.as_deref().filter(|_| keep)),
     }
 }
 

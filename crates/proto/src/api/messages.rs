@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::User;
-use crate::Timestamp;
+use crate::{Problem, Timestamp};
 
 /// The life of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,9 @@ pub struct Message {
     pub played_count: i64,
     /// Its words, where a transcriber is set up.
     pub transcript: Option<serde_json::Value>,
+    /// Why it is in state `failed`; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Problem>,
 }
 
 /// The sound of a message.

@@ -26,7 +26,7 @@ pub(crate) struct Rhythm {
     pub(crate) orphans: Duration,
     /// An object without a message may be one that is just being published.
     pub(crate) orphan_age: Duration,
-    /// Old events and kept answers.
+    /// Kept answers of old requests.
     pub(crate) forgetting: Duration,
 }
 

@@ -57,3 +57,16 @@ pub(crate) async fn remember(
     .await?;
     Ok(())
 }
+
+/// Forgets what was answered before `then`, at most `limit`; returns how many.
+pub(crate) async fn forget(c: &mut Conn, then: Timestamp, limit: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "DELETE FROM idempotency WHERE (user_id, client_id) IN
+             (SELECT user_id, client_id FROM idempotency WHERE created_at < $1 LIMIT $2)",
+    )
+    .bind(then.millis())
+    .bind(limit)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -14,7 +14,6 @@ pub(crate) mod idempotency;
 pub(crate) mod marks;
 pub(crate) mod members;
 pub(crate) mod messages;
-pub(crate) mod old;
 mod open;
 pub(crate) mod stays;
 mod writer;
