@@ -32,7 +32,7 @@ lint: setup-test ## Formatting, clippy, docs, web types, and the tree's own rule
 	@$(TIMED) "lint: format" cargo fmt --all --check
 	@$(TIMED) "lint: tree" scripts/check-tree.sh
 	@$(TIMED) "lint: clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" $(TIMED) "lint: docs" cargo doc --locked --workspace --no-deps --document-private-items
+	@RUSTDOCFLAGS="-D warnings" $(TIMED) "lint: docs" cargo doc --locked --workspace --no-deps
 	@$(TIMED) "lint: web types" npm --prefix web run types
 
 audit: setup ## Licences, duplicate versions and sources of all dependencies (cargo-deny)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use uuid::Uuid;
 use voxpost_proto::api::{Message, MessageState};
-use voxpost_testkit::{Clip, Person, Server, Voice, eventually, fresh_id};
+use voxpost_testkit::{Clip, Person, Server, Voice, eventually, fresh_id, patiently};
 
 use crate::deletion::files;
 use crate::journey::sha256;
@@ -123,15 +123,15 @@ async fn upload_until(
             let (ana, answered, bell) = (ana.clone(), answered.clone(), bell.clone());
             tokio::spawn(async move {
                 let answer = ana.try_send(conversation, &voice).await.ok();
-                let message = answer.map(|answer| Box::new(answer.expect(201).json::<Message>()));
                 if answered.fetch_add(1, Ordering::SeqCst) + 1 == kill_after {
                     bell.notify_one();
                 }
+                let message = answer.map(|answer| Box::new(answer.expect(201).json::<Message>()));
                 (voice, message)
             })
         })
         .collect();
-    bell.notified().await;
+    patiently("enough uploads to be answered", bell.notified()).await;
     let stopped = server.kill().await;
     let mut sent = Vec::new();
     for task in tasks {

@@ -3,4 +3,59 @@
 //! One test binary with a module for each story. Tests named `soak_…` run with small numbers here and with large ones
 //! when `VOXPOST_SOAK` is set (`make soak`).
 
+#![expect(
+    clippy::print_stdout,
+    reason = "seeds and figures of a run belong into the runner's output"
+)]
+
+mod disk;
 mod documents;
+mod idempotency;
+mod mutation;
+
+use voxpost_testkit::{Server, ServerOptions};
+
+/// The binary under test, without the limits that keep one address from doing all that a test does.
+fn options() -> ServerOptions {
+    ServerOptions::new(env!("CARGO_BIN_EXE_voxpost"))
+}
+
+async fn server() -> Server {
+    options().start().await
+}
+
+/// `small` in `make test`, `large` in `make soak`.
+fn soak(small: usize, large: usize) -> usize {
+    if std::env::var_os("VOXPOST_SOAK").is_some() {
+        large
+    } else {
+        small
+    }
+}
+
+/// A seeded generator (splitmix64): a failing run is repeated by its printed seed, `VOXPOST_SEED`.
+struct Dice(u64);
+
+impl Dice {
+    fn new(name: &str) -> Self {
+        let seed = match std::env::var("VOXPOST_SEED") {
+            Ok(text) => text.parse().expect("VOXPOST_SEED is a number"),
+            Err(_) => voxpost_testkit::fresh_id().as_u64_pair().0,
+        };
+        println!("{name}: VOXPOST_SEED={seed}");
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to `end - 1`.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}
