@@ -5,7 +5,7 @@
 pub(crate) struct Layout {
     /// Samples per frame, at least 1.
     pub(crate) channels: usize,
-    /// Index of the low-frequency effects channel, which is left out.
+    /// Index of the low-frequency effects channel, below `channels`.
     pub(crate) lfe: Option<usize>,
 }
 
@@ -14,33 +14,36 @@ pub(crate) struct Layout {
 /// The matrix: every channel has the same weight 1/N, and an LFE channel has none (as in ITU-R BS.775-4, where LFE is
 /// optional in a downmix). Equal weights cannot clip, keep the level of sound that is in all channels, and do not
 /// depend on a layout that recorders often get wrong; a voice in one channel only becomes quieter, which the message's
-/// `gain_db` makes up for. Samples that are not finite become silence; the rest is limited to full scale, as every
-/// player would.
+/// `gain_db` makes up for.
 pub(crate) fn downmix(interleaved: &[f32], layout: Layout, mono: &mut Vec<f32>) {
-    let channels = layout.channels.max(1);
-    match channels {
-        1 => mono.extend(interleaved.iter().map(|&x| sane(x))),
-        2 if layout.lfe.is_none() => mono.extend(
-            interleaved
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|&[left, right]| 0.5 * (sane(left) + sane(right))),
-        ),
-        _ => {
-            let lfe = layout.lfe.filter(|&i| i < channels);
+    match layout {
+        Layout { channels: 0 | 1, .. } => mono.extend_from_slice(interleaved),
+        Layout { channels: 2, .. } => {
+            mono.extend(
+                interleaved
+                    .as_chunks::<2>()
+                    .0
+                    .iter()
+                    .map(|[left, right]| 0.5 * (left + right)),
+            );
+        }
+        Layout { channels, lfe } => {
             let weight = 1.0 / (channels - usize::from(lfe.is_some())) as f32;
-            mono.extend(interleaved.chunks_exact(channels).map(|frame| {
-                let all: f32 = frame.iter().map(|&x| sane(x)).sum();
-                weight * (all - lfe.map_or(0.0, |i| sane(frame[i])))
-            }));
+            mono.extend(
+                interleaved
+                    .chunks_exact(channels)
+                    .map(|frame| weight * (frame.iter().sum::<f32>() - lfe.map_or(0.0, |i| frame[i]))),
+            );
         }
     }
 }
 
-/// A sample that arithmetic can trust: finite and within full scale.
-fn sane(x: f32) -> f32 {
-    if x.is_finite() { x.clamp(-1.0, 1.0) } else { 0.0 }
+/// Makes samples that arithmetic can trust: what is not finite becomes silence, the rest is limited to full scale, as
+/// every player would.
+pub(crate) fn sanitise(samples: &mut [f32]) {
+    for x in samples {
+        *x = if x.is_finite() { x.clamp(-1.0, 1.0) } else { 0.0 };
+    }
 }
 
 #[cfg(test)]
@@ -76,9 +79,8 @@ mod tests {
 
     #[test]
     fn floats_that_are_no_sound_become_silence_or_full_scale() {
-        assert_eq!(
-            mix(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3.0, -1e30], 1, None),
-            [0.0, 0.0, 0.0, 1.0, -1.0]
-        );
+        let mut samples = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3.0, -1e30, 0.5];
+        sanitise(&mut samples);
+        assert_eq!(samples, [0.0, 0.0, 0.0, 1.0, -1.0, 0.5]);
     }
 }

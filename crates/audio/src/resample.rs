@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
-/// Input samples per call of the filter, before rounding to what the two rates need.
-const CHUNK: usize = 1024;
+/// Input samples per call of the filter, at least.
+const CHUNK: usize = 1_024;
 
 /// A streaming mono resampler whose output is aligned with its input and exactly as long.
 ///
@@ -77,9 +77,10 @@ impl Resampler {
 
 impl Filter {
     fn new(from: usize, to: usize) -> Self {
-        // An even block on both sides puts the middle of the filter on a sample, so that the delay is a whole number.
+        // An even block on both sides puts the middle of the filter on a sample, so that the delay is a whole number;
+        // powers of two make fast transforms.
         let step = from / gcd(from, to);
-        let chunk = CHUNK.next_multiple_of(2 * step);
+        let chunk = step * CHUNK.div_ceil(step).next_power_of_two().max(2);
         let fft = Fft::new_custom(
             from,
             to,

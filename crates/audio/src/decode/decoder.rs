@@ -8,7 +8,7 @@ use symphonia::core::formats::FormatReader;
 use symphonia::core::packet::Packet;
 
 use super::open::{Opened, open};
-use crate::pcm::Layout;
+use crate::pcm::{Layout, sanitise};
 use crate::{Error, Input, Limits, Probe};
 
 /// Packets in a row that may be beyond repair before the rest is given up.
@@ -37,7 +37,9 @@ pub(crate) struct Decoder<'a> {
     given: u64,
     missing: u64,
     bad_in_a_row: u32,
-    packets: u64,
+    good_packets: u64,
+    /// What was wrong with the first packet that could not be decoded.
+    failure: Option<Error>,
     truncated: bool,
     ended: bool,
 }
@@ -45,7 +47,7 @@ pub(crate) struct Decoder<'a> {
 /// Decoded sound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block<'b> {
-    /// Whole frames, channel by channel. Not checked for NaN or overshoot.
+    /// Whole frames, channel by channel, finite and within full scale.
     pub(crate) interleaved: &'b [f32],
     /// How they are laid out; the same for all blocks of a stream.
     pub(crate) layout: Layout,
@@ -85,7 +87,8 @@ impl<'a> Decoder<'a> {
             given: 0,
             missing: 0,
             bad_in_a_row: 0,
-            packets: 0,
+            good_packets: 0,
+            failure: None,
             truncated,
             ended: false,
         })
@@ -94,6 +97,11 @@ impl<'a> Decoder<'a> {
     /// Sample rate in Hz.
     pub(crate) fn rate(&self) -> NonZeroU32 {
         self.rate
+    }
+
+    /// How the channels are laid out.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Frames that were given so far.
@@ -113,58 +121,23 @@ impl<'a> Decoder<'a> {
 
     /// The next block, or `None` at the end. A block may be empty.
     pub(crate) fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
-        if self.ended {
+        if self.ended || self.remaining == Some(0) {
             return Ok(None);
         }
-        let layout = self.layout;
-        let more = guarded(|| self.decode_packet()).unwrap_or_else(|| {
-            // What was decoded before the panic stands.
+        // What was decoded before a panic stands.
+        let packet = guarded(|| self.next_packet()).unwrap_or_else(|| {
             self.truncated = true;
-            Ok(false)
+            Ok(None)
         })?;
-        if !more || self.remaining == Some(0) {
+        let more = packet.is_some_and(|packet| self.decode(&packet));
+        if !more {
             self.ended = true;
             self.truncated |= self.promised.is_some_and(|promised| self.given < promised);
-        }
-        if more {
-            Ok(Some(Block {
-                interleaved: &self.interleaved,
-                layout,
-            }))
-        } else {
-            Ok(None)
-        }
-    }
-
-    /// Fills `interleaved` from the next packet; false at the end.
-    fn decode_packet(&mut self) -> Result<bool, Error> {
-        self.interleaved.clear();
-        let Some(packet) = self.next_packet()? else {
-            return Ok(false);
-        };
-        match self.codec.decode(&packet) {
-            Ok(buffer) => {
-                let spec = buffer.spec();
-                if spec.rate() != self.rate.get() || spec.channels().count() != self.layout.channels {
-                    // A stream that changes its format half way is two recordings; the first one is the message.
-                    self.truncated = true;
-                    return Ok(false);
-                }
-                buffer.copy_to_vec_interleaved(&mut self.interleaved);
-                self.bad_in_a_row = 0;
-            }
-            Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
-                let frames = packet.dur.get().min(MAX_LOST_FRAMES);
-                self.interleaved
-                    .resize(frames as usize * self.layout.channels, 0.0);
-                self.missing += frames;
-                self.bad_in_a_row += 1;
-                self.truncated = true;
-            }
-            Err(_) => {
-                self.truncated = true;
-                return Ok(false);
-            }
+            return match self.failure.take() {
+                // Nothing but damage is no message.
+                Some(failure) if self.good_packets == 0 => Err(failure),
+                _ => Ok(None),
+            };
         }
         self.trim();
         self.given += (self.interleaved.len() / self.layout.channels) as u64;
@@ -173,17 +146,62 @@ impl<'a> Decoder<'a> {
                 max_ms: self.max_duration_ms,
             });
         }
-        Ok(true)
+        Ok(Some(Block {
+            interleaved: &self.interleaved,
+            layout: self.layout,
+        }))
+    }
+
+    /// Fills `interleaved` with the sound of a packet, or with silence where it is damaged; false when the stream
+    /// becomes another one.
+    fn decode(&mut self, packet: &Packet) -> bool {
+        self.interleaved.clear();
+        let decoded = guarded(|| match self.codec.decode(packet) {
+            Ok(buffer) => {
+                let spec = buffer.spec();
+                let same = spec.rate() == self.rate.get() && spec.channels().count() == self.layout.channels;
+                if same {
+                    buffer.copy_to_vec_interleaved(&mut self.interleaved);
+                    sanitise(&mut self.interleaved);
+                }
+                Ok(same)
+            }
+            Err(error) => Err(error),
+        });
+        match decoded.unwrap_or(Err(SymphoniaError::DecodeError("it breaks the decoder"))) {
+            Ok(true) => {
+                self.good_packets += 1;
+                self.bad_in_a_row = 0;
+                true
+            }
+            // A stream that changes its format half way is two recordings; the first one is the message.
+            Ok(false) | Err(SymphoniaError::ResetRequired) => {
+                self.truncated = true;
+                false
+            }
+            // AAC calls damage "unsupported" when it looks like a tool of another profile.
+            Err(error) => {
+                self.codec.reset();
+                let frames = packet.dur.get().min(MAX_LOST_FRAMES);
+                self.interleaved.clear();
+                self.interleaved
+                    .resize(frames as usize * self.layout.channels, 0.0);
+                self.missing += frames;
+                self.bad_in_a_row += 1;
+                self.failure.get_or_insert_with(|| match error {
+                    SymphoniaError::Unsupported(what) => Error::unsupported(what),
+                    error => Error::corrupt(error.to_string()),
+                });
+                true
+            }
+        }
     }
 
     /// The next packet of the sound track.
     fn next_packet(&mut self) -> Result<Option<Packet>, Error> {
         while self.bad_in_a_row < MAX_BAD_PACKETS {
             match self.format.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track => {
-                    self.packets += 1;
-                    return Ok(Some(packet));
-                }
+                Ok(Some(packet)) if packet.track_id == self.track => return Ok(Some(packet)),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(None),
                 Err(SymphoniaError::IoError(error)) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
@@ -228,7 +246,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// The last belt: symphonia is written to return errors, but its arithmetic is not proved on every hostile file.
-/// `None` after a panic; nothing that `work` touched is used again.
+/// `None` after a panic; a demuxer is not used again then, and a decoder is reset.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -3,6 +3,8 @@
 
 mod decoder;
 mod gapless;
+mod mp4;
+mod ogg_end;
 mod open;
 mod wav_header;
 

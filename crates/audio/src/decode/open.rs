@@ -13,8 +13,9 @@ use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
 use super::decoder::layout;
-use super::gapless::{self, AAC_FRAME, Trim};
-use super::wav_header::{self, Patch};
+use super::gapless::{self, AAC_FRAME, Stream, Trim};
+use super::mp4::Mp4;
+use super::{ogg_end, wav_header};
 use crate::pcm::Layout;
 use crate::{Codec, Container, Error, Input, Limits, Probe};
 
@@ -42,10 +43,21 @@ pub(super) fn open<'a>(
 ) -> Result<Opened<'a>, Error> {
     let mut truncated = false;
     let mut patches = Vec::new();
-    if source.container == Container::Wav {
-        let header = wav_header::repair(input)?;
-        truncated = header.truncated;
-        patches = header.patches;
+    let mut mp4 = None;
+    match source.container {
+        Container::Wav => {
+            let header = wav_header::repair(input)?;
+            truncated = header.truncated;
+            patches = header.patches;
+        }
+        Container::Mp4 => {
+            let found = Mp4::read(input)?;
+            truncated = found.cut.is_some();
+            patches.extend(found.cut);
+            mp4 = Some(found);
+        }
+        Container::Ogg => truncated = ogg_end::is_missing(input)?,
+        _ => {}
     }
 
     // The first reader only counts, so that hours of silence in a few kilobytes are refused before any is decoded.
@@ -55,10 +67,7 @@ pub(super) fn open<'a>(
         check(&params, limits)?;
         count(format.as_mut(), &track, &params, limits, cancelled)?
     };
-    let mp4_edit = match source.container {
-        Container::Mp4 => gapless::mp4_edit(input, counted.track)?,
-        _ => None,
-    };
+    let mp4_edit = mp4.and_then(|mp4| mp4.edit(counted.track));
 
     let format = read(Source::new(input, patches)?)?;
     let (track, params) = sound_track(format.as_ref(), source)?;
@@ -69,8 +78,15 @@ pub(super) fn open<'a>(
     let params = codec.codec_params();
     let (rate, layout) = check(params, limits)?;
 
-    let is_aac = params.codec == CODEC_ID_AAC;
-    let trim = gapless::trim(source.container, is_aac, mp4_edit, rate, &counted.ticks(rate));
+    let stream = Stream {
+        container: source.container,
+        is_aac: params.codec == CODEC_ID_AAC,
+        rate,
+        packets: counted.packets,
+        samples: (counted.ticks_per_second == Some(rate.get())).then_some(counted.ticks),
+        trimmed: track.delay.is_some(),
+    };
+    let trim = gapless::trim(&stream, mp4_edit);
     // Only what a header states outright is a promise; ADTS and plain MP3 are guessed from the bit rate.
     let promised = match source.container {
         Container::Wav | Container::Flac => track.num_frames.filter(|&frames| frames > 0),
@@ -96,17 +112,6 @@ struct Counted {
     ticks: u64,
     /// Units per second, where that is a whole number.
     ticks_per_second: Option<u32>,
-}
-
-impl Counted {
-    /// Packets and, if the container counts in samples of the decoder, samples.
-    fn ticks(&self, rate: NonZeroU32) -> gapless::Counted {
-        let samples = (self.ticks_per_second == Some(rate.get())).then_some(self.ticks);
-        gapless::Counted {
-            packets: self.packets,
-            samples,
-        }
-    }
 }
 
 fn count(
@@ -239,6 +244,27 @@ fn codec_name(source: &Probe) -> String {
     }
 }
 
+/// Bytes that stand at `at` instead of what the file has there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patch {
+    pub(super) at: u64,
+    pub(super) bytes: [u8; 4],
+}
+
+impl Patch {
+    /// Writes the part of the patch that falls into `buffer`, which holds the bytes from `position` on.
+    pub(super) fn apply(&self, position: u64, buffer: &mut [u8]) {
+        for (i, byte) in (self.at..).zip(self.bytes) {
+            let index = i
+                .checked_sub(position)
+                .and_then(|index| usize::try_from(index).ok());
+            if let Some(to) = index.and_then(|index| buffer.get_mut(index)) {
+                *to = byte;
+            }
+        }
+    }
+}
+
 /// The file as symphonia wants it, with a few bytes of its header put right.
 struct Source<'a> {
     /// Never locked: it makes the source `Sync`, which symphonia asks for, out of an input that is only `Send`.
@@ -291,5 +317,25 @@ impl MediaSource for Source<'_> {
 
     fn byte_len(&self) -> Option<u64> {
         Some(self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_falls_on_its_bytes_wherever_a_read_begins_and_ends() {
+        let patch = Patch {
+            at: 4,
+            bytes: *b"abcd",
+        };
+        for split in 0..=12 {
+            let mut file = *b"____________";
+            let (first, second) = file.split_at_mut(split);
+            patch.apply(0, first);
+            patch.apply(split as u64, second);
+            assert_eq!(&file, b"____abcd____");
+        }
     }
 }

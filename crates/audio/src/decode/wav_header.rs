@@ -3,33 +3,13 @@
 
 use std::io::{self, SeekFrom};
 
+use super::open::Patch;
 use crate::{Error, Input};
 
 /// Chunks before the sound that are looked at.
 const MAX_CHUNKS: usize = 64;
 /// From here on a length means "unknown": sox and ffmpeg write just under 2³¹ or 2³² when they cannot seek.
 const UNKNOWN_FROM: u32 = 0x7fff_0000;
-
-/// Bytes that stand at `at` instead of what the file has there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patch {
-    at: u64,
-    bytes: [u8; 4],
-}
-
-impl Patch {
-    /// Writes the part of the patch that falls into `buffer`, which holds the bytes from `position` on.
-    pub(super) fn apply(&self, position: u64, buffer: &mut [u8]) {
-        for (i, byte) in (self.at..).zip(self.bytes) {
-            let index = i
-                .checked_sub(position)
-                .and_then(|index| usize::try_from(index).ok());
-            if let Some(to) = index.and_then(|index| buffer.get_mut(index)) {
-                *to = byte;
-            }
-        }
-    }
-}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Repaired {
@@ -153,21 +133,6 @@ mod tests {
     fn nothing_before_another_chunk_is_nothing() {
         assert_eq!(repaired_len(&wav(44, 0, b"LIST\0\0\0\0")), (0, false));
         assert_eq!(repaired_len(&wav(36, 0, b"")), (0, false));
-    }
-
-    #[test]
-    fn a_patch_falls_on_its_bytes_wherever_a_read_begins_and_ends() {
-        let patch = Patch {
-            at: 4,
-            bytes: *b"abcd",
-        };
-        for split in 0..=12 {
-            let mut file = *b"____________";
-            let (first, second) = file.split_at_mut(split);
-            patch.apply(0, first);
-            patch.apply(split as u64, second);
-            assert_eq!(&file, b"____abcd____");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! MP4 (ISO/IEC 14496-12) as far as Opus needs it (Encapsulation of Opus in ISOBMFF), plain and fragmented.
 
-mod boxes;
+pub(crate) mod boxes;
 mod demux;
 mod fragment;
 mod moov;
