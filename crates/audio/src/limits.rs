@@ -1,5 +1,7 @@
 //! How much work one file may cause.
 
+use crate::EncoderSettings;
+
 /// Bounds on one file. They hold for what is found, not for what a header claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -39,4 +41,6 @@ pub struct Options {
     /// Serial number of the Ogg stream. Any value will do; it is an argument so that the same input gives the same
     /// bytes.
     pub serial: u32,
+    /// How sound that is not kept as it is gets encoded.
+    pub encoder: EncoderSettings,
 }

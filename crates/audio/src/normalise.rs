@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use crate::container::Track;
 use crate::remux::remux;
 use crate::sniff::open;
-use crate::{Analysis, Codec, Error, Input, Options, Probe, transcode};
+use crate::transcode::transcode;
+use crate::{Analysis, Codec, Error, Input, Options, Probe};
 
 /// What became of a source.
 #[derive(Debug, Clone, PartialEq)]

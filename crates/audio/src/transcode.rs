@@ -3,30 +3,30 @@
 use std::io::Write;
 use std::num::{NonZeroU8, NonZeroU32};
 
-use crate::analysis::{Analyser, Analysis};
+use crate::analysis::{ANALYSIS_RATE, Analyser, Analysis};
 use crate::decode::{Block, Decoder};
-use crate::opus::encode::{Encoder, EncoderSettings, encoder_rate};
+use crate::opus::encode::{Encoder, encoder_rate};
 use crate::pcm::downmix;
 use crate::resample::Resampler;
 use crate::{Error, Input, OggOpusWriter, Options, OpusHead, Probe};
 
 /// What became of a source that was decoded and encoded anew.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Transcoded {
+pub(crate) struct Transcoded {
     /// Play time in samples at 48 kHz: that of the source, rounded.
-    pub samples_48k: u64,
+    pub(crate) samples_48k: u64,
     /// The source ended early or had damaged parts.
-    pub truncated: bool,
+    pub(crate) truncated: bool,
     /// Damaged sound that is silent now, in ms.
-    pub missing_ms: u64,
+    pub(crate) missing_ms: u64,
     /// What the sound is like, measured on the way.
-    pub analysis: Analysis,
+    pub(crate) analysis: Analysis,
 }
 
 /// Decodes `input`, mixes it down, resamples it, encodes it and writes it as one Ogg Opus stream.
 ///
 /// Memory is bounded: one block is under way at a time. `cancelled` is asked for every packet of the source.
-pub fn transcode(
+pub(crate) fn transcode(
     input: &mut dyn Input,
     source: &Probe,
     output: impl Write,
@@ -58,7 +58,7 @@ pub fn transcode(
 struct Pipeline<W: Write> {
     resampler: Resampler,
     encoder: Encoder,
-    analyser: Analyser,
+    monitor: Monitor,
     output: Output<W>,
     mono: Vec<f32>,
     resampled: Vec<f32>,
@@ -67,7 +67,7 @@ struct Pipeline<W: Write> {
 impl<W: Write> Pipeline<W> {
     fn new(rate: NonZeroU32, output: W, options: &Options) -> Result<Self, Error> {
         let encoded_rate = encoder_rate(rate);
-        let encoder = Encoder::new(encoded_rate, &EncoderSettings::default());
+        let encoder = Encoder::new(encoded_rate, &options.encoder);
         let head = OpusHead {
             input_sample_rate: rate.get(),
             ..OpusHead::new(1, encoder.pre_skip())
@@ -75,7 +75,7 @@ impl<W: Write> Pipeline<W> {
         Ok(Self {
             resampler: Resampler::new(rate, encoded_rate),
             encoder,
-            analyser: Analyser::new(encoded_rate, NonZeroU8::MIN),
+            monitor: Monitor::new(encoded_rate),
             output: Output {
                 writer: OggOpusWriter::new(output, &head, options.serial)?,
                 written: 0,
@@ -91,7 +91,7 @@ impl<W: Write> Pipeline<W> {
         downmix(block.interleaved, block.layout, &mut self.mono);
         self.resampled.clear();
         self.resampler.push(&self.mono, &mut self.resampled);
-        self.analyser.push(&self.resampled);
+        self.monitor.push(&self.resampled);
         self.encoder.push(&self.resampled, &mut |packet, samples| {
             self.output.packet(packet, samples)
         })
@@ -100,12 +100,43 @@ impl<W: Write> Pipeline<W> {
     fn finish(mut self, samples_48k: u64) -> Result<Analysis, Error> {
         self.resampled.clear();
         self.resampler.finish(&mut self.resampled);
-        self.analyser.push(&self.resampled);
+        self.monitor.push(&self.resampled);
         let mut sink = |packet: &[u8], samples| self.output.packet(packet, samples);
         self.encoder.push(&self.resampled, &mut sink)?;
         self.encoder.finish(&mut sink)?;
         self.output.writer.finish(Some(samples_48k))?;
-        Ok(self.analyser.finish())
+        Ok(self.monitor.finish())
+    }
+}
+
+/// Measures the sound at the rate at which kept messages are measured, so that both give the same figures.
+struct Monitor {
+    resampler: Resampler,
+    analyser: Analyser,
+    samples: Vec<f32>,
+}
+
+impl Monitor {
+    fn new(rate: NonZeroU32) -> Self {
+        let measured = rate.min(ANALYSIS_RATE);
+        Self {
+            resampler: Resampler::new(rate, measured),
+            analyser: Analyser::new(measured, NonZeroU8::MIN),
+            samples: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, samples: &[f32]) {
+        self.samples.clear();
+        self.resampler.push(samples, &mut self.samples);
+        self.analyser.push(&self.samples);
+    }
+
+    fn finish(mut self) -> Analysis {
+        self.samples.clear();
+        self.resampler.finish(&mut self.samples);
+        self.analyser.push(&self.samples);
+        self.analyser.finish()
     }
 }
 

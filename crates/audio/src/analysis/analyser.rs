@@ -64,7 +64,7 @@ impl Analyser {
         }
     }
 
-    /// Takes the next whole frames, interleaved, full scale at ±1.
+    /// Takes the next whole frames, interleaved and finite, full scale at ±1.
     pub fn push(&mut self, interleaved: &[f32]) {
         self.mono.clear();
         downmix(interleaved, self.layout, &mut self.mono);

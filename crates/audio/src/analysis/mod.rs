@@ -3,6 +3,9 @@
 mod analyser;
 mod loudness;
 mod speech;
+mod stream;
 mod waveform;
 
 pub use analyser::{Analyser, Analysis};
+pub use stream::analyse_ogg;
+pub(crate) use stream::{ANALYSIS_RATE, measure};

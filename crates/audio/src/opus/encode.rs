@@ -27,7 +27,7 @@ impl Default for EncoderSettings {
     fn default() -> Self {
         Self {
             bitrate_bps: 24_000,
-            complexity: 5,
+            complexity: 6,
         }
     }
 }

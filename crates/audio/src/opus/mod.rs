@@ -1,5 +1,6 @@
 //! Opus: the identification header and the packets as bytes (RFC 7845 §5.1, RFC 6716 §3), and libopus.
 
+pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod head;
 pub mod packet;
