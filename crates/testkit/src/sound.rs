@@ -60,7 +60,7 @@ pub fn similarity(a: &[f32], b: &[f32], rate: u32) -> Similarity {
             .expect("buffers of the planned size");
         for (i, bin) in bins.iter_mut().enumerate() {
             let hz = i as f64 * f64::from(rate) / size as f64;
-            if hz < BAND_HZ[0] || hz > BAND_HZ[1] {
+            if !(BAND_HZ[0]..=BAND_HZ[1]).contains(&hz) {
                 *bin = Complex::default();
             }
         }
