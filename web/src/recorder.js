@@ -136,6 +136,8 @@ export class Recorder extends EventTarget {
   /** @param {MediaStream} stream */
   #startMeter(stream) {
     this.#context = new AudioContext();
+    // Safari starts it asleep when the question for the microphone took a while.
+    this.#context.resume();
     const analyser = this.#context.createAnalyser();
     analyser.fftSize = 2048;
     this.#context.createMediaStreamSource(stream).connect(analyser);

@@ -6,6 +6,7 @@ mod extract;
 mod health;
 pub(crate) mod idempotency;
 mod messages;
+mod openapi;
 mod web;
 
 use axum::Router;
@@ -34,7 +35,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::audio_url::audio_url))
         .merge(conversations::routes())
         .split_for_parts();
-    let document = serde_json::to_vec(&document).unwrap_or_default();
+    let document = openapi::document(&document);
     router
         .route("/healthz", get(health::alive))
         .route(
