@@ -138,6 +138,7 @@ fn survive(name: &str, file: Vec<u8>) -> bool {
     let options = Options {
         limits: LIMITS,
         serial: 1,
+        ..Options::default()
     };
     let result = normalise(&mut input, &mut output, &options, &|| false);
     assert!(
