@@ -1,0 +1,19 @@
+#!/bin/sh
+# Fills corpus/ with the fixtures of the sound crate.
+set -eu
+cd "$(dirname "$0")"
+fixtures=../crates/audio/fixtures
+for target in ogg webm mp4 normalise opus_packet; do mkdir -p "corpus/$target"; done
+cp "$fixtures"/opus/*.ogg corpus/ogg/
+cp "$fixtures"/opus/*.webm corpus/webm/
+cp "$fixtures"/opus/*.mp4 corpus/mp4/
+find "$fixtures" -mindepth 2 -type f -size -64k -exec cp {} corpus/normalise/ \;
+# Packets: one of every configuration and way to pack frames, and the headers of a few files.
+i=0
+while [ "$i" -lt 256 ]; do
+  printf "\\$(printf %03o "$i")\\002\\001\\001\\001" > "corpus/opus_packet/toc-$i"
+  i=$((i + 1))
+done
+for file in "$fixtures"/opus/*.ogg; do
+  dd if="$file" bs=1 skip=28 count=19 of="corpus/opus_packet/head-$(basename "$file")" 2>/dev/null
+done
