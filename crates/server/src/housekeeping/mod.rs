@@ -2,6 +2,7 @@
 //!
 //! Everything here may be killed at any moment and goes on after the next start.
 
+mod analysis;
 mod deletion;
 mod doctor;
 mod forgetting;
@@ -46,6 +47,7 @@ impl Default for Rhythm {
 pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
     leftovers::remove(app).await?;
     ingest::message::resume(app).await?;
+    analysis::start(app);
     spawn(app, rhythm.deletion, "deletion", |app| async move {
         deletion::delete_due(&app).await
     });

@@ -53,15 +53,20 @@ async fn run(app: App, mut row: MessageRow, upload: Upload, reply: oneshot::Send
     }
     let mut work = pin!(sound::store(&app, row.id, &upload));
     let patience = Duration::from_millis(app.config.patience_ms);
-    match timeout(patience, &mut work).await {
-        Ok(stored) => {
+    let in_time = if patience.is_zero() {
+        None
+    } else {
+        timeout(patience, &mut work).await.ok()
+    };
+    match in_time {
+        Some(stored) => {
             let created = match stored {
                 Ok(stored) => publish(&app, row, stored, false).await,
                 Err(error) => Err(error),
             };
             answer(reply, created.map(|row| Accepted::Created(Box::new(row))));
         }
-        Err(_) => {
+        None => {
             let set_aside = set_aside(&app, &mut row, &upload).await;
             drop(guard);
             let failed = set_aside.is_err();

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::time::timeout;
 use uuid::Uuid;
 use voxpost_proto::ErrorCode;
@@ -206,17 +207,31 @@ fn bounded(
     meter: Arc<Meter>,
     limit: u64,
 ) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
-    let mut read = 0;
-    body.into_data_stream().map(move |chunk| {
-        let chunk = chunk.map_err(|_| BodyError::Cut)?;
+    let mut body = body.into_data_stream();
+    let (mut read, mut pause) = (0_u64, false);
+    stream::poll_fn(move |context| {
+        // The parser reads as long as something is there, before it gives anything out: a pause after each piece keeps what it
+        // holds to one piece.
+        if std::mem::take(&mut pause) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Some(chunk) = ready!(body.poll_next_unpin(context)) else {
+            return Poll::Ready(None);
+        };
+        let Ok(chunk) = chunk else {
+            return Poll::Ready(Some(Err(BodyError::Cut)));
+        };
+        pause = true;
+        let unread = read - meter.taken.load(Ordering::Relaxed).min(read);
         read += chunk.len() as u64;
         if read > limit && !meter.draining.load(Ordering::Relaxed) {
-            return Err(BodyError::TooLarge(limit - OVERHEAD));
+            return Poll::Ready(Some(Err(BodyError::TooLarge(limit - OVERHEAD))));
         }
-        if read - chunk.len() as u64 > meter.taken.load(Ordering::Relaxed) + OVERHEAD {
-            return Err(BodyError::NoFields);
+        if unread > OVERHEAD {
+            return Poll::Ready(Some(Err(BodyError::NoFields)));
         }
-        Ok(chunk)
+        Poll::Ready(Some(Ok(chunk)))
     })
 }
 
