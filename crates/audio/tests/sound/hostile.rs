@@ -23,7 +23,8 @@ fn silence_stays_silence_of_the_same_length() {
 
 #[test]
 fn one_sample_is_a_message_and_none_is_not() {
-    for rate in [8_000, 44_100, 48_000, 192_000] {
+    // The last one has no factor in common with 48 kHz.
+    for rate in [8_000, 44_100, 48_000, 192_000, 191_999] {
         let (ogg, done) = encode_wav(rate, &[0.5]).expect("a sample");
         assert_eq!(
             done.samples_48k,
