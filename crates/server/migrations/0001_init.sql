@@ -10,6 +10,7 @@ CREATE TABLE users (
     id                    BLOB PRIMARY KEY NOT NULL,
     username              TEXT NOT NULL UNIQUE,
     display_name          TEXT NOT NULL,
+    search_text           TEXT NOT NULL DEFAULT '', -- both names in lower case; empty once deleted
     password_hash         TEXT,
     issuer                TEXT,
     subject               TEXT,
@@ -19,6 +20,11 @@ CREATE TABLE users (
     created_at            BIGINT NOT NULL,
     deleted_at            BIGINT,
     UNIQUE (issuer, subject)
+);
+
+-- SHA-256 of the names of deleted accounts: nobody else gets them.
+CREATE TABLE retired_usernames (
+    username_hash BLOB PRIMARY KEY NOT NULL
 );
 
 CREATE TABLE sessions (
@@ -31,6 +37,7 @@ CREATE TABLE sessions (
     last_used_at BIGINT NOT NULL
 );
 CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_use ON sessions (last_used_at);
 
 CREATE TABLE invites (
     code_hash  BLOB PRIMARY KEY NOT NULL, -- SHA-256

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::auth::{Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
 use crate::ingest::Ingest;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) keys: Keys,
     pub(crate) store: Store,
+    pub(crate) sessions: Sessions,
+    pub(crate) passwords: Passwords,
     pub(crate) blobs: Blobs,
     pub(crate) ingest: Ingest,
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Settings of `voxpost serve`.
 #[derive(Clone, Debug, Args)]
@@ -35,4 +35,52 @@ pub struct Config {
     /// How long an event can be replayed, in days.
     #[arg(long, env = "VOXPOST_EVENT_DAYS", default_value_t = 30)]
     pub event_days: u32,
+
+    /// Who may sign up: `auto` is open on a loopback address and by invite on any other.
+    #[arg(long, env = "VOXPOST_SIGN_UP", value_enum, default_value = "auto")]
+    pub sign_up: SignUp,
+
+    /// After how many days without use a session ends; 0 = never.
+    #[arg(long, env = "VOXPOST_SESSION_IDLE_DAYS", default_value_t = 90)]
+    pub session_idle_days: u32,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SignUp {
+    /// Open on a loopback listener, by invite otherwise.
+    Auto,
+    /// Everybody.
+    Open,
+    /// Who has an invite.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl SignUp {
+    /// As in `GET /v1/config`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl Config {
+    /// What holds: never `Auto`.
+    pub(crate) fn sign_up_policy(&self) -> SignUp {
+        match self.sign_up {
+            SignUp::Auto if self.listen.ip().is_loopback() => SignUp::Open,
+            SignUp::Auto => SignUp::Invite,
+            chosen => chosen,
+        }
+    }
+
+    pub(crate) fn session_idle_ms(&self) -> i64 {
+        i64::from(self.session_idle_days) * 24 * 60 * 60 * 1000
+    }
 }

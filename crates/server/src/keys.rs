@@ -10,6 +10,8 @@ use crate::clock;
 pub(crate) struct Keys {
     /// Signs audio URLs (HMAC-SHA-256).
     pub(crate) url: [u8; 32],
+    /// Derives session tokens that can be told again, and hides what repeated requests contain (HMAC-SHA-256).
+    pub(crate) token: [u8; 32],
 }
 
 impl Keys {
@@ -19,6 +21,7 @@ impl Keys {
         fs::create_dir_all(&dir)?;
         Ok(Self {
             url: open_key(&dir, "url.key")?,
+            token: open_key(&dir, "token.key")?,
         })
     }
 }
@@ -61,7 +64,9 @@ mod tests {
     fn a_key_is_made_once_and_survives() {
         let dir = tempfile::tempdir().unwrap();
         let first = Keys::open(dir.path()).unwrap();
-        assert_eq!(Keys::open(dir.path()).unwrap().url, first.url);
+        let second = Keys::open(dir.path()).unwrap();
+        assert_eq!((second.url, second.token), (first.url, first.token));
+        assert_ne!(first.url, first.token);
     }
 
     #[test]

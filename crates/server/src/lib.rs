@@ -19,6 +19,8 @@ mod keys;
 mod render;
 mod serve;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use housekeeping::{DoctorReport, doctor};

@@ -155,7 +155,10 @@ mod tests {
     const MESSAGE: Uuid = Uuid::from_u128(2);
 
     fn signature() -> (Keys, i64, String) {
-        let keys = Keys { url: [7; 32] };
+        let keys = Keys {
+            url: [7; 32],
+            token: [7; 32],
+        };
         let expires = Timestamp::from_millis(60_000);
         let url = audio_url(&keys, USER, MESSAGE, expires);
         let signature = url.split("sig=").nth(1).unwrap().to_owned();
@@ -189,7 +192,10 @@ mod tests {
     #[test]
     fn another_servers_key_signs_nothing_here() {
         let (_, expires, signature) = signature();
-        let keys = Keys { url: [8; 32] };
+        let keys = Keys {
+            url: [8; 32],
+            token: [8; 32],
+        };
         assert!(!audio_signature_is_good(
             &keys,
             USER,

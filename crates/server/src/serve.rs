@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::app::{App, Shared};
+use crate::auth::{Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
 use crate::housekeeping;
@@ -30,23 +31,35 @@ impl From<StoreError> for ServeError {
     }
 }
 
-/// Runs until it is told to stop (SIGINT, SIGTERM); returns when everything that was accepted is durable.
-pub async fn serve(config: Config) -> Result<(), ServeError> {
+/// Opens everything that the server works with. Nothing listens yet.
+pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
     let data_dir = |error| ServeError::DataDir(config.data_dir.display().to_string(), error);
     std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
     let keys = Keys::open(&config.data_dir).map_err(data_dir)?;
     let store = Store::open(&config.data_dir).await?;
     let blobs = Blobs::open(&config.data_dir).map_err(data_dir)?;
     let ingest = Ingest::start(&config).map_err(data_dir)?;
-    let listen = config.listen;
-    let app = App::new(Shared {
+    Ok(App::new(Shared {
         config,
         keys,
         store,
+        sessions: Sessions::new(),
+        passwords: Passwords::new(),
         blobs,
         ingest,
-    });
+    }))
+}
 
+/// Ends what [`open`] began, once everything that was accepted is durable.
+pub(crate) async fn close(app: &App) {
+    app.ingest.stop().await;
+    app.store.close().await;
+}
+
+/// Runs until it is told to stop (SIGINT, SIGTERM); returns when everything that was accepted is durable.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let listen = config.listen;
+    let app = open(config).await?;
     housekeeping::start(&app, housekeeping::Rhythm::default())
         .await
         .map_err(|error| ServeError::Database(error.problem().detail.clone()))?;
@@ -62,8 +75,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .with_graceful_shutdown(stop_signal())
         .await
         .map_err(|error| ServeError::Listen(listen, error))?;
-    app.ingest.stop().await;
-    app.store.close().await;
+    close(&app).await;
     Ok(())
 }
 

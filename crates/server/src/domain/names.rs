@@ -36,6 +36,22 @@ pub(crate) fn line(field: &str, text: &str, max: usize) -> Result<String, String
     }
 }
 
+/// A language tag (BCP 47) by its shape, such as `en` or `zh-CN`.
+pub(crate) fn locale(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let mut parts = text.split('-');
+    let language = parts.next().unwrap_or_default();
+    let fits = text.len() <= 35
+        && (2..=8).contains(&language.len())
+        && language.bytes().all(|b| b.is_ascii_alphabetic())
+        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("`locale` must be a language tag such as `en` or `zh-CN`".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +69,15 @@ mod tests {
         assert_eq!(line("title", " 朋友们 ", 3).unwrap(), "朋友们");
         assert!(line("title", "a\nb", 10).is_err());
         assert!(line("title", "  ", 10).is_err());
+    }
+
+    #[test]
+    fn a_locale_has_the_shape_of_a_language_tag() {
+        for good in ["en", "zh-CN", "sr-Latn-RS", "de-CH-1996"] {
+            assert_eq!(locale(good).unwrap(), good);
+        }
+        for bad in ["", "e", "en_US", "zh-", "-CN", "en-verylongsubtag", "12", "en CN"] {
+            assert!(locale(bad).is_err(), "{bad}");
+        }
     }
 }

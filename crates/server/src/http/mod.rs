@@ -2,12 +2,16 @@
 
 mod accounts;
 mod conversations;
+mod config;
 mod extract;
 mod health;
 pub(crate) mod idempotency;
+mod me;
 mod messages;
 mod openapi;
 mod web;
+mod sessions;
+mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -28,7 +32,11 @@ struct ApiDoc;
 /// Every route of the main listener.
 pub(crate) fn router(app: App) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
-        .routes(routes!(accounts::create))
+        .routes(routes!(config::get))
+        .merge(accounts::routes())
+        .merge(sessions::routes())
+        .merge(me::routes())
+        .routes(routes!(users::search))
         .routes(routes!(messages::create::create, messages::list::list))
         .routes(routes!(messages::get::get, messages::delete::delete))
         .routes(routes!(messages::audio::audio))

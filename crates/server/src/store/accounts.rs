@@ -1,5 +1,6 @@
-//! Users and their sessions.
+//! Users.
 
+use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use uuid::Uuid;
 use voxpost_proto::Timestamp;
@@ -8,7 +9,7 @@ use voxpost_proto::api::{Me, User};
 use super::Conn;
 
 /// A row of `users`.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct UserRow {
     pub(crate) id: Uuid,
     pub(crate) username: String,
@@ -45,7 +46,7 @@ impl UserRow {
     }
 }
 
-/// Adds a local account; false when the name is taken.
+/// Adds a local account; false when the name is taken, or was somebody's once.
 pub(crate) async fn insert(
     c: &mut Conn,
     user: &User,
@@ -53,14 +54,44 @@ pub(crate) async fn insert(
     now: Timestamp,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "INSERT INTO users (id, username, display_name, password_hash, created_at)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (username) DO NOTHING",
+        "INSERT INTO users (id, username, display_name, search_text, password_hash, created_at)
+         SELECT $1, $2, $3, $4, $5, $6
+         WHERE NOT EXISTS (SELECT 1 FROM retired_usernames WHERE username_hash = $7)
+         ON CONFLICT (username) DO NOTHING",
     )
     .bind(user.id)
     .bind(&user.username)
     .bind(&user.display_name)
+    .bind(search_text(&user.username, &user.display_name))
     .bind(password_hash)
     .bind(now.millis())
+    .bind(name_hash(&user.username))
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Adds the account of an identity provider's person; false when the name or the person is there already.
+pub(crate) async fn insert_federated(
+    c: &mut Conn,
+    user: &User,
+    (issuer, subject): (&str, &str),
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO users (id, username, display_name, search_text, issuer, subject, created_at)
+         SELECT $1, $2, $3, $4, $5, $6, $7
+         WHERE NOT EXISTS (SELECT 1 FROM retired_usernames WHERE username_hash = $8)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(user.id)
+    .bind(&user.username)
+    .bind(&user.display_name)
+    .bind(search_text(&user.username, &user.display_name))
+    .bind(issuer)
+    .bind(subject)
+    .bind(now.millis())
+    .bind(name_hash(&user.username))
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -86,34 +117,112 @@ pub(crate) async fn by_id(c: &mut Conn, id: Uuid) -> sqlx::Result<Option<UserRow
     .await
 }
 
-/// Adds a session.
-pub(crate) async fn insert_session(
-    c: &mut Conn,
-    id: Uuid,
-    user_id: Uuid,
-    device: (Uuid, Option<&str>),
-    token_hash: &[u8],
-    now: Timestamp,
-) -> sqlx::Result<()> {
+
+/// The person of an identity provider, deleted or not.
+pub(crate) async fn by_subject(c: &mut Conn, issuer: &str, subject: &str) -> sqlx::Result<Option<UserRow>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {USER} FROM users WHERE issuer = $1 AND subject = $2"
+    )))
+    .bind(issuer)
+    .bind(subject)
+    .fetch_optional(c)
+    .await
+}
+
+/// Writes the settings of `row` and its display name.
+pub(crate) async fn update(c: &mut Conn, row: &UserRow) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO sessions (id, user_id, device_id, device_name, token_hash, created_at, last_used_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        "UPDATE users SET display_name = $2, search_text = $3, accepts_voice = $4, sends_played_receipts = $5,
+             locale = $6
+         WHERE id = $1",
     )
-    .bind(id)
-    .bind(user_id)
-    .bind(device.0)
-    .bind(device.1)
-    .bind(token_hash)
+    .bind(row.id)
+    .bind(&row.display_name)
+    .bind(search_text(&row.username, &row.display_name))
+    .bind(row.accepts_voice)
+    .bind(row.sends_played_receipts)
+    .bind(&row.locale)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_password(c: &mut Conn, id: Uuid, password_hash: &str) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+        .bind(id)
+        .bind(password_hash)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// Takes away everything that tells who it was. The row stays, since messages and memberships point to it; the name is
+/// never given to anybody else, since others still know it as theirs. (issuer, subject) stays until
+/// [`forget_subject`], so that a token from before the deletion cannot make the account anew.
+pub(crate) async fn blank(c: &mut Conn, row: &UserRow, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO retired_usernames (username_hash) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(name_hash(&row.username))
+        .execute(&mut *c)
+        .await?;
+    sqlx::query(
+        "UPDATE users SET username = $2, display_name = $3, search_text = '', password_hash = NULL, locale = NULL,
+             accepts_voice = 0, deleted_at = $4
+         WHERE id = $1",
+    )
+    .bind(row.id)
+    .bind(format!("deleted~{}", row.id.simple()))
+    .bind("Deleted account")
     .bind(now.millis())
     .execute(c)
     .await?;
     Ok(())
 }
 
-/// (session, user) behind the hash of a token.
-pub(crate) async fn session_by_token(c: &mut Conn, token_hash: &[u8]) -> sqlx::Result<Option<(Uuid, Uuid)>> {
-    sqlx::query_as("SELECT id, user_id FROM sessions WHERE token_hash = $1")
-        .bind(token_hash)
-        .fetch_optional(c)
-        .await
+/// Lets the same person of an identity provider have a new account.
+pub(crate) async fn forget_subject(c: &mut Conn, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("UPDATE users SET issuer = NULL, subject = NULL WHERE id = $1 AND deleted_at IS NOT NULL")
+        .bind(id)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// How well a person fits what was searched, and the name that orders equals: where a page of results goes on.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct Found {
+    #[sqlx(flatten)]
+    pub(crate) user: UserRow,
+    /// 0 the name itself, 1 its beginning, 2 the beginning of the display name, 3 anywhere.
+    pub(crate) rank: i64,
+}
+
+/// People whose name or display name contains `query` (folded), the best fits first, from after (rank, username).
+pub(crate) async fn search(
+    c: &mut Conn,
+    query: &str,
+    after: (i64, &str),
+    limit: i64,
+) -> sqlx::Result<Vec<Found>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT * FROM (
+             SELECT {USER}, CASE WHEN username = $1 THEN 0 WHEN instr(username, $1) = 1 THEN 1
+                 WHEN instr(search_text, char(10) || $1) > 0 THEN 2 ELSE 3 END AS rank
+             FROM users WHERE instr(search_text, $1) > 0 AND deleted_at IS NULL)
+         WHERE (rank, username) > ($2, $3) ORDER BY rank, username LIMIT $4"
+    )))
+    .bind(query)
+    .bind(after.0)
+    .bind(after.1)
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
+/// What a search looks into: both names, folded. SQLite folds ASCII alone, so Rust does it.
+fn search_text(username: &str, display_name: &str) -> String {
+    format!("{username}\n{}", display_name.to_lowercase())
+}
+
+fn name_hash(username: &str) -> Vec<u8> {
+    Sha256::digest(username.as_bytes()).to_vec()
 }

@@ -12,10 +12,12 @@ mod error;
 pub(crate) mod events;
 pub(crate) mod idempotency;
 pub(crate) mod marks;
+pub(crate) mod invites;
 pub(crate) mod members;
 pub(crate) mod messages;
 mod open;
 pub(crate) mod stays;
+pub(crate) mod sessions;
 mod writer;
 
 use std::path::Path;

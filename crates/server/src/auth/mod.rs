@@ -1,0 +1,64 @@
+//! Who is asking: the bearer token of a request, and what it stands for.
+
+mod passwords;
+mod sessions;
+mod tokens;
+
+use axum::extract::FromRequestParts;
+use axum::http::{HeaderMap, header, request::Parts};
+use uuid::Uuid;
+use voxpost_proto::{ErrorCode, Timestamp};
+
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+
+pub(crate) use passwords::Passwords;
+pub(crate) use sessions::{Revoked, Sessions};
+pub(crate) use tokens::{code_hash, new_code, new_token, repeatable_token, request_hash, token_hash};
+
+/// The person (and session) behind a request. A handler that takes it answers nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) user_id: Uuid,
+    /// None for a token of another issuer.
+    pub(crate) session_id: Option<Uuid>,
+    /// When the token ends by itself. An open socket must be closed then, see [`Sessions::watch`].
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// The longest token that is looked at; a JWT with a dozen claims has less than half of it.
+const MAX_TOKEN_BYTES: usize = 8 << 10;
+
+/// Who a token stands for, however it arrived.
+pub(crate) async fn authenticate(app: &App, token: &str) -> ApiResult<Caller> {
+    let caller = if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
+        None
+    } else {
+        sessions::authenticate(app, token).await?
+    };
+    caller.ok_or_else(unauthenticated)
+}
+
+/// The answer to who has no token, or a wrong one.
+pub(crate) fn unauthenticated() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unauthenticated,
+        "Sign in (POST /v1/sessions) and send the token as `Authorization: Bearer TOKEN`.",
+    )
+}
+
+/// The token in `Authorization`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        let token = bearer(&parts.headers).ok_or_else(unauthenticated)?;
+        authenticate(app, token).await
+    }
+}

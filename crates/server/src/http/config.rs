@@ -1,0 +1,48 @@
+//! `GET /v1/config`: what this server can do.
+
+use axum::extract::State;
+use voxpost_proto::api::ServerConfig;
+
+use crate::app::App;
+
+/// The size of one chunk of an upload over the socket.
+const CHUNK_BYTES: u64 = 64 << 10;
+
+/// What `?format=` of a sound takes.
+pub(crate) const RENDITIONS: &[&str] = &["ogg"];
+
+/// What the audio crate takes in, by the names that browsers and systems give it. The bytes decide, not the name.
+const ACCEPTED_TYPES: &[&str] = &[
+    "audio/ogg",
+    "audio/webm",
+    "video/webm",
+    "audio/mp4",
+    "audio/x-m4a",
+    "video/mp4",
+    "audio/mpeg",
+    "audio/aac",
+    "audio/flac",
+    "audio/wav",
+    "audio/x-caf",
+    "audio/aiff",
+];
+
+/// Optional parts that are there.
+const FEATURES: &[&str] = &["direct", "groups", "read", "delivered", "people_search", "multipart", "socket", "sync"];
+
+/// Public: limits, formats and features of this very server.
+#[utoipa::path(get, path = "/v1/config", tag = "server", responses((status = 200, body = ServerConfig)))]
+pub(crate) async fn get(State(app): State<App>) -> axum::Json<ServerConfig> {
+    let list = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    axum::Json(ServerConfig {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        max_audio_bytes: app.config.max_audio_bytes,
+        max_multipart_bytes: app.config.max_multipart_bytes,
+        max_duration_ms: app.config.max_duration_ms,
+        chunk_bytes: CHUNK_BYTES,
+        sign_up: app.config.sign_up_policy().as_str().to_owned(),
+        renditions: list(RENDITIONS),
+        accepted_types: list(ACCEPTED_TYPES),
+        features: list(FEATURES),
+    })
+}
