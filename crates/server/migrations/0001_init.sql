@@ -108,6 +108,7 @@ CREATE TABLE messages (
 );
 -- A message that failed has set its client_id free.
 CREATE UNIQUE INDEX messages_by_client_id ON messages (sender_id, client_id) WHERE state <> 'failed';
+CREATE INDEX messages_by_sender ON messages (sender_id) WHERE state <> 'deleted';
 CREATE INDEX messages_to_analyse ON messages (created_at) WHERE analysis = 'pending';
 CREATE INDEX messages_in_processing ON messages (created_at) WHERE state = 'processing';
 

@@ -15,6 +15,7 @@ mod error;
 mod housekeeping;
 mod http;
 mod ingest;
+mod invites;
 mod keys;
 mod render;
 mod serve;
@@ -24,4 +25,5 @@ mod testing;
 
 pub use config::Config;
 pub use housekeeping::{DoctorReport, doctor};
+pub use invites::{Invite, create_invite};
 pub use serve::{ServeError, serve};

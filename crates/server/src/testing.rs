@@ -136,8 +136,13 @@ impl Answer {
 
     #[track_caller]
     pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> T {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{}: {error}: {:?}", self.request, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}: {:?}",
+                self.request,
+                String::from_utf8_lossy(&self.body)
+            )
+        })
     }
 
     /// Fails unless it is a problem of this code; gives its detail.

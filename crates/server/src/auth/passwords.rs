@@ -98,10 +98,7 @@ mod tests {
         let kept = passwords.hash("correct horse".into()).await.unwrap();
         assert!(kept.starts_with("$argon2id$"));
         let fits = async |password: &str, kept: Option<&String>| {
-            passwords
-                .verify(password.into(), kept.cloned())
-                .await
-                .unwrap()
+            passwords.verify(password.into(), kept.cloned()).await.unwrap()
         };
         assert!(fits("correct horse", Some(&kept)).await);
         assert!(!fits("correct horsf", Some(&kept)).await);
@@ -111,7 +108,12 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_is_told_to_come_again() {
         let passwords = Passwords::new();
-        let _all = passwords.places.clone().acquire_many_owned(PLACES as u32).await.unwrap();
+        let _all = passwords
+            .places
+            .clone()
+            .acquire_many_owned(PLACES as u32)
+            .await
+            .unwrap();
         let refused = passwords.hash("correct horse".into()).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Unavailable);
         assert!(refused.problem().retry_after.is_some());

@@ -28,7 +28,16 @@ const ACCEPTED_TYPES: &[&str] = &[
 ];
 
 /// Optional parts that are there.
-const FEATURES: &[&str] = &["direct", "groups", "read", "delivered", "people_search", "multipart", "socket", "sync"];
+const FEATURES: &[&str] = &[
+    "direct",
+    "groups",
+    "read",
+    "delivered",
+    "people_search",
+    "multipart",
+    "socket",
+    "sync",
+];
 
 /// Public: limits, formats and features of this very server.
 #[utoipa::path(get, path = "/v1/config", tag = "server", responses((status = 200, body = ServerConfig)))]

@@ -1,17 +1,19 @@
 //! The HTTP face: one endpoint, one file. The OpenAPI document is made from the handlers, so it cannot disagree.
 
 mod accounts;
-mod conversations;
 mod config;
+mod conversations;
 mod extract;
 mod health;
 pub(crate) mod idempotency;
 mod me;
 mod messages;
 mod openapi;
-mod web;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod users;
+mod web;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -53,7 +53,9 @@ pub(crate) async fn search(
     };
     let after = match &search.after {
         None => (-1, ""),
-        Some(cursor) => parse(cursor).ok_or_else(|| ApiError::invalid("`after` must be the `next` of a page"))?,
+        Some(cursor) => {
+            parse(cursor).ok_or_else(|| ApiError::invalid("`after` must be the `next` of a page"))?
+        }
     };
     let mut c = app.store.read().await?;
     let mut found = accounts::search(&mut c, &query, after, limit + 1).await?;

@@ -117,7 +117,6 @@ pub(crate) async fn by_id(c: &mut Conn, id: Uuid) -> sqlx::Result<Option<UserRow
     .await
 }
 
-
 /// The person of an identity provider, deleted or not.
 pub(crate) async fn by_subject(c: &mut Conn, issuer: &str, subject: &str) -> sqlx::Result<Option<UserRow>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(

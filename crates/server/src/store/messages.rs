@@ -325,6 +325,14 @@ pub(crate) async fn after(
     .await
 }
 
+/// Everything of a sender that is not deleted, published or not.
+pub(crate) async fn of_sender(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<Vec<MessageRow>> {
+    sqlx::query_as(select!("WHERE m.sender_id = $1 AND m.state <> 'deleted'"))
+        .bind(sender_id)
+        .fetch_all(c)
+        .await
+}
+
 /// Turns a message into a tombstone: nothing of its content stays, its object is to be deleted, and the others are told if
 /// they ever saw it.
 pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sqlx::Result<()> {

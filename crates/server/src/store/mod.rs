@@ -11,13 +11,13 @@ pub(crate) mod deletions;
 mod error;
 pub(crate) mod events;
 pub(crate) mod idempotency;
-pub(crate) mod marks;
 pub(crate) mod invites;
+pub(crate) mod marks;
 pub(crate) mod members;
 pub(crate) mod messages;
 mod open;
-pub(crate) mod stays;
 pub(crate) mod sessions;
+pub(crate) mod stays;
 mod writer;
 
 use std::path::Path;

@@ -125,10 +125,7 @@ async fn check_invite(app: &App, invite: Option<&str>) -> ApiResult<Option<Vec<u
 }
 
 fn taken() -> ApiError {
-    ApiError::new(
-        ErrorCode::Conflict,
-        "That username is taken. Choose another.",
-    )
+    ApiError::new(ErrorCode::Conflict, "That username is taken. Choose another.")
 }
 
 fn no_such_invite() -> ApiError {

@@ -9,9 +9,11 @@ use crate::app::App;
 use crate::auth::{Caller, Revoked};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::store::{accounts, sessions};
+use crate::store::{accounts, messages, sessions, stays};
 
-/// Deletes the caller's account: every session ends, the profile becomes blank, the name is never given to anybody else.
+/// Deletes the caller's account: every session ends, the profile becomes blank, what they said becomes tombstones and its
+/// sound is deleted, they leave their groups; direct conversations stay for the other person, who cannot send to them. The
+/// name is never given to anybody else.
 #[utoipa::path(
     delete, path = "/v1/me", tag = "accounts",
     responses((status = 204), (status = 401, body = Problem)),
@@ -22,12 +24,18 @@ pub(crate) async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<
         .write(move |c| {
             Box::pin(async move {
                 let row = own(c, caller).await?;
-                accounts::blank(c, &row, clock::now()).await?;
+                let now = clock::now();
+                for message in messages::of_sender(c, user_id).await? {
+                    messages::delete(c, &message, now).await?;
+                }
+                accounts::blank(c, &row, now).await?;
+                stays::end_all(c, user_id, now).await?;
                 sessions::delete_others(c, user_id, None).await?;
                 Ok::<_, ApiError>(())
             })
         })
         .await?;
     app.sessions.revoke(Revoked::User(user_id));
+    app.ingest.to_delete.notify_one();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,9 +8,10 @@ use super::super::extract::Json;
 use super::own;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::clock;
 use crate::domain::names;
 use crate::error::{ApiError, ApiResult};
-use crate::store::accounts;
+use crate::store::{accounts, conversations};
 
 /// Changes what is given; what is absent stays, `locale: null` takes it away.
 #[utoipa::path(
@@ -42,6 +43,10 @@ pub(crate) async fn update(
                 row.sends_played_receipts = body.sends_played_receipts.unwrap_or(row.sends_played_receipts);
                 if row != before {
                     accounts::update(c, &row).await?;
+                }
+                let shown = |row: &accounts::UserRow| (row.display_name.clone(), row.accepts_voice);
+                if shown(&row) != shown(&before) {
+                    conversations::person_changed(c, row.id, clock::now()).await?;
                 }
                 Ok::<_, ApiError>(row.me())
             })

@@ -8,10 +8,10 @@ use voxpost_proto::{ErrorCode, Timestamp};
 use crate::domain::names;
 use crate::error::{ApiError, ApiResult};
 use crate::keys::Keys;
+use crate::store::Conn;
 use crate::store::accounts::UserRow;
 use crate::store::idempotency::{self, Earlier};
 use crate::store::sessions::{self, NewSession};
-use crate::store::Conn;
 use crate::{auth, clock};
 
 /// A new session with its token.
@@ -102,7 +102,9 @@ pub(crate) async fn earlier(
         Earlier::Different => None,
     };
     let Some(kept) = kept else {
-        return Err(used("You have used this id for something else. Take a fresh one."));
+        return Err(used(
+            "You have used this id for something else. Take a fresh one.",
+        ));
     };
     if !sessions::exists(c, kept.session_id).await? {
         return Err(used(
