@@ -77,7 +77,7 @@ fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Store
         },
         // Any value will do; the id's random tail differs from message to message.
         serial: id.as_u128() as u32,
-        ..Options::default()..Options::default()
+        ..Options::default()
     };
     let stopping = &app.ingest.stopping;
     let cancelled = || stopping.is_cancelled() || started.elapsed() > time;
