@@ -6,10 +6,10 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Serialize;
 use uuid::Uuid;
-use voxpost_proto::api::{Conversation, Message, Page, SessionCreated, User};
+use voxpost_proto::api::{Conversation, Message, MessageState, Page, SessionCreated, User};
 use voxpost_proto::socket::SyncPage;
 
-use crate::{Answer, Clip, Socket, patiently};
+use crate::{Answer, Clip, Socket, eventually, patiently};
 
 /// The password of everybody in the tests.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -136,9 +136,19 @@ impl Person {
         try_exchange(self.request(Method::POST, &path).multipart(voice.form())).await
     }
 
-    /// Sends a clip that must be accepted.
+    /// Sends a clip that must be accepted; waits for it where the server says that it is still working on it.
     pub async fn say(&self, conversation: Uuid, clip: &Clip) -> Message {
-        self.send(conversation, &Voice::of(clip)).await.expect(201).json()
+        let answer = self.send(conversation, &Voice::of(clip)).await;
+        if answer.status != 202 {
+            return answer.expect(201).json();
+        }
+        let accepted: serde_json::Value = answer.json();
+        let path = format!("/v1/messages/{}", accepted["id"].as_str().expect("an id"));
+        eventually("a slow message to be ready", || async {
+            let message: Message = self.get(&path).await.expect(200).json();
+            (message.state == MessageState::Ready).then_some(message)
+        })
+        .await
     }
 
     /// All messages of a conversation that this person sees, by `seq`, page by page.

@@ -20,7 +20,6 @@ async fn a_restart_changes_nothing() {
     let conversation = ana.talk_to(&ben).await;
     let voice = Voice::of(&Clip::webm(1.0, 440));
     let sent: Message = ana.send(conversation.id, &voice).await.expect(201).json();
-    let token = ben.socket().await.vanish();
     let link = sent.audio.clone().expect("sound").url;
 
     let server = server.stop().await.start().await;
@@ -32,11 +31,8 @@ async fn a_restart_changes_nothing() {
     let again: Message = ana.send(conversation.id, &voice).await.expect(200).json();
     assert_eq!(again.id, sent.id, "the sender's ids outlive a restart");
 
-    // So do sync tokens.
     let next = ana.say(conversation.id, &Clip::webm(1.0, 550)).await;
     assert_eq!(next.seq, Some(2));
-    let page = ben.sync(&token, 20_000).await;
-    assert!(!page.items.is_empty());
     server.stop().await;
 }
 
@@ -126,6 +122,8 @@ async fn upload_until(
                 if answered.fetch_add(1, Ordering::SeqCst) + 1 == kill_after {
                     bell.notify_one();
                 }
+                // 202 promises nothing: the sound was still being worked on.
+                let answer = answer.filter(|answer| answer.status != 202);
                 let message = answer.map(|answer| Box::new(answer.expect(201).json::<Message>()));
                 (voice, message)
             })

@@ -206,3 +206,26 @@ async fn a_new_password_ends_the_other_sessions_and_the_old_password() {
     sign_in(old).await.problem(ErrorCode::Unauthenticated);
     sign_in(new).await.expect(201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_dies_with_the_account_it_was_made_for() {
+    let server = server().await;
+    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
+    let group = ana.group("radio", &[&ben]).await;
+    let message = ana.say(group.id, &Clip::webm(1.0, 440)).await;
+    let seen: voxpost_proto::api::Message = ben
+        .get(&format!("/v1/messages/{}", message.id))
+        .await
+        .expect(200)
+        .json();
+    let url = format!("{}{}", server.base(), seen.audio.expect("sound").url);
+    exchange(voxpost_testkit::client().get(&url)).await.expect(200);
+    exchange(
+        ben.request(Method::DELETE, "/v1/me")
+            .json(&serde_json::json!({"password": voxpost_testkit::Person::PASSWORD})),
+    )
+    .await
+    .expect(204);
+    let answer = exchange(voxpost_testkit::client().get(&url)).await;
+    assert!(matches!(answer.status, 401 | 403 | 404), "{}", answer.status);
+}

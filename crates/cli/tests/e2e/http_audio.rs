@@ -186,26 +186,3 @@ async fn a_signed_link_opens_this_sound_for_this_person_and_nothing_else() {
     stage.link(&fresh.url).await.expect(200);
     assert_ne!(fresh.url, url, "links are for one person");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_link_dies_with_the_account_it_was_made_for() {
-    let server = server().await;
-    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
-    let group = ana.group("radio", &[&ben]).await;
-    let message = ana.say(group.id, &Clip::webm(1.0, 440)).await;
-    let seen: Message = ben
-        .get(&format!("/v1/messages/{}", message.id))
-        .await
-        .expect(200)
-        .json();
-    let url = format!("{}{}", server.base(), seen.audio.expect("sound").url);
-    exchange(client().get(&url)).await.expect(200);
-    exchange(
-        ben.request(Method::DELETE, "/v1/me")
-            .json(&serde_json::json!({"password": Person::PASSWORD})),
-    )
-    .await
-    .expect(204);
-    let answer = exchange(client().get(&url)).await;
-    assert!(matches!(answer.status, 401 | 403 | 404), "{}", answer.status);
-}

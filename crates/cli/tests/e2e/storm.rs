@@ -132,3 +132,21 @@ impl Story {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_token_outlives_a_restart() {
+    let server = server().await;
+    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
+    let conversation = ana.talk_to(&ben).await;
+    let token = ben.socket().await.vanish();
+    let server = server.stop().await.start().await;
+    let said = ana
+        .at(server.base())
+        .say(conversation.id, &Clip::webm(1.0, 550))
+        .await;
+    let page = ben.at(server.base()).sync(&token, 20_000).await;
+    assert!(page.items.iter().any(|event| match &event.change {
+        Change::MessageCreated { message } => message.id == said.id,
+        _ => false,
+    }));
+}
