@@ -161,3 +161,40 @@ impl<W: Write> Sink<'_, W> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use crate::container::testing::{any_packets, samples, total};
+    use crate::{Error, OggOpusWriter, Options, OpusHead, normalise};
+
+    proptest! {
+        #[test]
+        fn a_canonical_file_stays_as_it_is_byte_for_byte(
+            packets in any_packets(), pre_skip: u16, serial: u32, trim in 0u64..6000, channels in 1u8..=2,
+        ) {
+            let mut writer = OggOpusWriter::new(Vec::new(), &OpusHead::new(channels, pre_skip), serial).unwrap();
+            for packet in &packets {
+                writer.packet(packet, samples(packet) as u32).unwrap();
+            }
+            let all = total(&packets).saturating_sub(pre_skip.into());
+            let play = all.saturating_sub(trim).max(writer.least_end()).min(all);
+            let file = writer.finish(Some(play)).unwrap();
+            let mut out = Vec::new();
+            let options = Options { serial, ..Options::default() };
+            match normalise(Cursor::new(&file), &mut out, &options, &|| false) {
+                Ok(done) => {
+                    prop_assert_eq!(done.samples_48k, play);
+                    prop_assert!(!done.transcoded && !done.truncated && done.missing_ms == 0);
+                    prop_assert_eq!((done.channels, done.size_bytes), (channels, file.len() as u64));
+                    prop_assert!(out == file);
+                }
+                Err(Error::Empty) => prop_assert_eq!(play, 0),
+                Err(e) => prop_assert!(false, "{e}"),
+            }
+        }
+    }
+}
