@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::auth::{Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
+use crate::hub::Hub;
 use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::store::Store;
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) blobs: Blobs,
     pub(crate) ingest: Ingest,
 }

@@ -36,6 +36,14 @@ pub struct Config {
     #[arg(long, env = "VOXPOST_EVENT_DAYS", default_value_t = 30)]
     pub event_days: u32,
 
+    /// How often an open socket is pinged, in milliseconds.
+    #[arg(long, env = "VOXPOST_HEARTBEAT_MS", default_value_t = 30_000)]
+    pub heartbeat_ms: u64,
+
+    /// How many sockets and waiting syncs one person may have open; 0 = no bound.
+    #[arg(long, env = "VOXPOST_MAX_SOCKETS_PER_USER", default_value_t = 1_000)]
+    pub max_sockets_per_user: usize,
+
     /// Who may sign up: `auto` is open on a loopback address and by invite on any other.
     #[arg(long, env = "VOXPOST_SIGN_UP", value_enum, default_value = "auto")]
     pub sign_up: SignUp,

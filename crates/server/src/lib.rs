@@ -14,11 +14,15 @@ mod domain;
 mod error;
 mod housekeeping;
 mod http;
+mod hub;
 mod ingest;
 mod invites;
 mod keys;
+#[cfg(test)]
+mod live_testing;
 mod render;
 mod serve;
+mod socket;
 mod store;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,7 @@
 //! From rows to what one recipient sees.
 
 mod conversations;
+mod events;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -8,7 +9,8 @@ use uuid::Uuid;
 use voxpost_proto::Timestamp;
 use voxpost_proto::api::{Audio, Message, MessageState, PlaybackSummary, Source, User, WaveformSource};
 
-pub(crate) use self::conversations::conversation;
+pub(crate) use self::conversations::{conversation, member};
+pub(crate) use self::events::{Published, Rendered, events};
 use crate::keys::Keys;
 use crate::store::messages::MessageRow;
 

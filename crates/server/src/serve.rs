@@ -7,6 +7,7 @@ use crate::auth::{Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
 use crate::housekeeping;
+use crate::hub::{self, Hub};
 use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::store::{Store, StoreError};
@@ -31,27 +32,32 @@ impl From<StoreError> for ServeError {
     }
 }
 
-/// Opens everything that the server works with. Nothing listens yet.
+/// Opens everything that the server works with, and starts what carries its events. Nothing listens yet.
 pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
     let data_dir = |error| ServeError::DataDir(config.data_dir.display().to_string(), error);
     std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
     let keys = Keys::open(&config.data_dir).map_err(data_dir)?;
     let store = Store::open(&config.data_dir).await?;
+    let hub = Hub::open(&store).await?;
     let blobs = Blobs::open(&config.data_dir).map_err(data_dir)?;
     let ingest = Ingest::start(&config).map_err(data_dir)?;
-    Ok(App::new(Shared {
+    let app = App::new(Shared {
         config,
         keys,
         store,
         sessions: Sessions::new(),
         passwords: Passwords::new(),
+        hub,
         blobs,
         ingest,
-    }))
+    });
+    hub::start(&app);
+    Ok(app)
 }
 
 /// Ends what [`open`] began, once everything that was accepted is durable.
 pub(crate) async fn close(app: &App) {
+    app.hub.stop().await;
     app.ingest.stop().await;
     app.store.close().await;
 }
@@ -63,7 +69,6 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     housekeeping::start(&app, housekeeping::Rhythm::default())
         .await
         .map_err(|error| ServeError::Database(error.problem().detail.clone()))?;
-
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| ServeError::Listen(listen, error))?;
@@ -72,7 +77,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .map_err(|error| ServeError::Listen(listen, error))?;
     announce(&format!("voxpost listening on http://{address}"));
     axum::serve(listener, crate::http::router(app.clone()))
-        .with_graceful_shutdown(stop_signal())
+        .with_graceful_shutdown(stop(app.clone()))
         .await
         .map_err(|error| ServeError::Listen(listen, error))?;
     close(&app).await;
@@ -85,6 +90,12 @@ fn announce(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
+}
+
+/// Waits for the signal to stop, then says goodbye to open sockets, which would otherwise be waited for.
+async fn stop(app: App) {
+    stop_signal().await;
+    tokio::spawn(async move { app.hub.stop().await });
 }
 
 async fn stop_signal() {

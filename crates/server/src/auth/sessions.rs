@@ -32,7 +32,7 @@ pub(crate) enum Revoked {
 }
 
 impl Revoked {
-    fn hits(self, user_id: Uuid, session_id: Option<Uuid>) -> bool {
+    pub(crate) fn hits(self, user_id: Uuid, session_id: Option<Uuid>) -> bool {
         match self {
             Self::Session(id) => session_id == Some(id),
             // A token of another issuer has no session that could be ended here.
@@ -85,6 +85,11 @@ impl Sessions {
         cache.old.retain(stays);
         drop(cache);
         let _ = self.revoked.send(revoked);
+    }
+
+    /// The news of all that end.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Revoked> {
+        self.revoked.subscribe()
     }
 
     /// Follows one caller's right to be here, for whatever outlives a request.

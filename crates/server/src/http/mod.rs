@@ -9,7 +9,9 @@ pub(crate) mod idempotency;
 mod me;
 mod messages;
 mod openapi;
+pub(crate) mod origin;
 mod sessions;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -44,6 +46,8 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::audio::audio))
         .routes(routes!(messages::audio_url::audio_url))
         .merge(conversations::routes())
+        .routes(routes!(sync::sync))
+        .routes(routes!(crate::socket::socket))
         .split_for_parts();
     let document = openapi::document(&document);
     router

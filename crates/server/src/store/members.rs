@@ -171,6 +171,62 @@ pub(crate) async fn of(c: &mut Conn, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid,
     Ok(members)
 }
 
+/// From which event to which somebody was in; the end is None for who still is.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct Stay {
+    pub(crate) user_id: Uuid,
+    pub(crate) joined_event: i64,
+    pub(crate) left_event: Option<i64>,
+}
+
+impl Stay {
+    /// Whether an event of the conversation fell into it.
+    pub(crate) fn covers(&self, event: i64) -> bool {
+        self.joined_event <= event && self.left_event.is_none_or(|left| event < left)
+    }
+}
+
+/// The stays that had not ended at an event: whoever sees that event or a later one is among them.
+pub(crate) async fn stays_from(c: &mut Conn, conversation_id: Uuid, event: i64) -> sqlx::Result<Vec<Stay>> {
+    sqlx::query_as(
+        "SELECT user_id, joined_event, left_event FROM memberships
+         WHERE conversation_id = $1 AND (left_event IS NULL OR left_event > $2)",
+    )
+    .bind(conversation_id)
+    .bind(event)
+    .fetch_all(c)
+    .await
+}
+
+/// Somebody with the marks of their newest stay, whether it has ended or not.
+pub(crate) async fn newest_stay(
+    c: &mut Conn,
+    conversation_id: Uuid,
+    user_id: Uuid,
+) -> sqlx::Result<Option<MemberRow>> {
+    sqlx::query_as(
+        "SELECT m.conversation_id, m.user_id, u.username, u.display_name, m.role, m.read_seq, m.delivered_seq,
+                u.accepts_voice, u.deleted_at IS NOT NULL AS deleted
+         FROM memberships m JOIN users u ON u.id = m.user_id
+         WHERE m.conversation_id = $1 AND m.user_id = $2 ORDER BY m.joined_event DESC LIMIT 1",
+    )
+    .bind(conversation_id)
+    .bind(user_id)
+    .fetch_optional(c)
+    .await
+}
+
+/// Who is in a conversation at present, at most `limit`.
+pub(crate) async fn ids(c: &mut Conn, conversation_id: Uuid, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "SELECT user_id FROM memberships WHERE conversation_id = $1 AND left_event IS NULL LIMIT $2",
+    )
+    .bind(conversation_id)
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
 /// How many are in a conversation at present.
 pub(crate) async fn count(c: &mut Conn, conversation_id: Uuid) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE conversation_id = $1 AND left_event IS NULL")

@@ -1,0 +1,215 @@
+//! From the log of events to open sockets.
+//!
+//! A [dispatcher](dispatch) follows the log and puts each event, rendered once, into the [mailboxes](mailbox) of those who
+//! see it. A socket that is new, or too slow, reads the log by itself ([`catch_up`]) until it has reached the dispatcher, and
+//! goes live in one step under the registry's lock: so there is no moment at which an event could slip between or be sent
+//! twice. Only people with an open socket cost anything.
+
+pub(crate) mod catch_up;
+mod delivered;
+mod dispatch;
+mod mailbox;
+mod prune;
+mod revocations;
+mod token;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use voxpost_proto::socket::Ephemeral;
+
+pub(crate) use self::mailbox::{Goodbye, Item, Mailbox, Next};
+pub(crate) use self::token::Tokens;
+use crate::app::App;
+use crate::clock;
+use crate::store::{Store, StoreError, events};
+use delivered::Delivered;
+
+/// How long sockets may take to say goodbye when the server stops.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+const SHUTTING_DOWN: Goodbye = Goodbye {
+    code: 1001,
+    reason: "the server is shutting down",
+};
+
+/// Who is connected.
+pub(crate) struct Hub {
+    pub(crate) tokens: Tokens,
+    pub(crate) delivered: Delivered,
+    registry: Mutex<Registry>,
+    /// Tells when the last socket went.
+    emptied: Notify,
+    stopping: CancellationToken,
+}
+
+struct Registry {
+    /// Events up to and with this one are in the mailboxes.
+    position: i64,
+    people: HashMap<Uuid, Vec<Arc<Mailbox>>>,
+    sockets: usize,
+}
+
+impl Hub {
+    /// Opens the log of a database. Nothing is dispatched before [`start`].
+    pub(crate) async fn open(store: &Store) -> Result<Arc<Self>, StoreError> {
+        let fresh = u64::from_be_bytes(clock::random());
+        let epoch = store
+            .write(move |c| Box::pin(async move { Ok::<_, StoreError>(events::epoch(c, fresh).await?) }))
+            .await?;
+        let (_, newest) = events::bounds(&mut *store.read().await?).await?;
+        Ok(Arc::new(Self {
+            tokens: Tokens::new(epoch),
+            delivered: Delivered::default(),
+            registry: Mutex::new(Registry {
+                position: newest,
+                people: HashMap::new(),
+                sockets: 0,
+            }),
+            emptied: Notify::new(),
+            stopping: CancellationToken::new(),
+        }))
+    }
+
+    /// A mailbox for a person, until the ticket is dropped; None when they have `max` already (0: no bound) or the server
+    /// stops. It is behind at first, see [`Self::go_live`].
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        user_id: Uuid,
+        session_id: Option<Uuid>,
+        max: usize,
+    ) -> Option<Ticket> {
+        if self.stopping.is_cancelled() {
+            return None;
+        }
+        let mailbox = Arc::new(Mailbox::new(user_id, session_id));
+        let mut registry = self.lock();
+        let own = registry.people.entry(user_id).or_default();
+        if max != 0 && own.len() >= max {
+            return None;
+        }
+        own.push(Arc::clone(&mailbox));
+        registry.sockets += 1;
+        drop(registry);
+        Some(Ticket {
+            hub: Arc::clone(self),
+            mailbox,
+        })
+    }
+
+    /// Lets a socket that has sent everything up to and with `cursor` go live; false when the dispatcher is further and the
+    /// socket has to read on.
+    pub(crate) fn go_live(&self, mailbox: &Mailbox, cursor: i64) -> bool {
+        let registry = self.lock();
+        let reached = registry.position <= cursor;
+        if reached {
+            mailbox.set_live(cursor);
+        }
+        reached
+    }
+
+    /// Tells all devices of a person something that does not last.
+    pub(crate) fn tell(&self, user_id: Uuid, news: &Ephemeral) {
+        self.tell_all(&[user_id], news);
+    }
+
+    /// As [`Self::tell`], for many people.
+    pub(crate) fn tell_all(&self, people: &[Uuid], news: &Ephemeral) {
+        let text = match serde_json::to_string(news) {
+            Ok(text) => Utf8Bytes::from(text),
+            Err(error) => return tracing::error!(%error, "an ephemeral message is no JSON"),
+        };
+        let registry = self.lock();
+        for mailbox in people.iter().filter_map(|id| registry.people.get(id)).flatten() {
+            mailbox.push_passing(text.clone());
+        }
+    }
+
+    /// Ends the sockets for which `ended` is true of their person and session.
+    fn cut(&self, goodbye: Goodbye, ended: impl Fn(Uuid, Option<Uuid>) -> bool) {
+        let registry = self.lock();
+        for mailbox in registry.people.values().flatten() {
+            if ended(mailbox.user_id, mailbox.session_id) {
+                mailbox.close(goodbye);
+            }
+        }
+    }
+
+    /// How many sockets are open.
+    pub(crate) fn sockets(&self) -> usize {
+        self.lock().sockets
+    }
+
+    /// Ends all sockets and waits a little for their goodbyes.
+    pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
+        let mailboxes: Vec<_> = self.lock().people.values().flatten().cloned().collect();
+        for mailbox in mailboxes {
+            mailbox.close(SHUTTING_DOWN);
+        }
+        let gone = async {
+            while self.sockets() > 0 {
+                self.emptied.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYE, gone).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        // Nothing in here leaves it half-changed.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Goodbye {
+    /// The token is not good any more.
+    pub(crate) const SESSION_ENDED: Self = Self {
+        code: 4401,
+        reason: "the session has ended: sign in again",
+    };
+}
+
+/// A place in the registry.
+pub(crate) struct Ticket {
+    hub: Arc<Hub>,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut registry = self.hub.lock();
+        if let Some(own) = registry.people.get_mut(&self.mailbox.user_id) {
+            own.retain(|mailbox| !Arc::ptr_eq(mailbox, &self.mailbox));
+            if own.is_empty() {
+                registry.people.remove(&self.mailbox.user_id);
+            }
+        }
+        registry.sockets -= 1;
+        let last = registry.sockets == 0;
+        drop(registry);
+        if last {
+            self.hub.emptied.notify_one();
+        }
+    }
+}
+
+/// Starts what runs beside the requests: the dispatcher, the delivered marks, the pruning of the log. All of it ends with
+/// [`Hub::stop`].
+pub(crate) fn start(app: &App) {
+    for task in [
+        Box::pin(dispatch::run(app.clone())) as futures_util::future::BoxFuture<'static, ()>,
+        Box::pin(delivered::run(app.clone())),
+        Box::pin(prune::run(app.clone())),
+        Box::pin(revocations::run(app.clone())),
+    ] {
+        let stopping = app.hub.stopping.clone();
+        tokio::spawn(async move {
+            let _ = stopping.run_until_cancelled(task).await;
+        });
+    }
+}

@@ -1,0 +1,465 @@
+//! One open socket: hello, replay, live, goodbye.
+
+use std::pin::Pin;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::{FutureExt, SinkExt};
+use serde_json::Value;
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+use voxpost_proto::api::User;
+use voxpost_proto::socket::{ClientMessage, ServerMessage};
+use voxpost_proto::{ErrorCode, Timestamp};
+
+use super::requests::{self, TypingRate};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock;
+use crate::error::ApiError;
+use crate::hub::catch_up::{self, CatchUpError};
+use crate::hub::{Goodbye, Item, Next, Ticket};
+use crate::render::Rendered;
+use crate::store::accounts;
+
+/// How long a client may take to say hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long one message may take to get out before the client counts as gone.
+const SEND_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long the client may take to answer a goodbye.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Pings that may stay unanswered.
+const MAX_UNANSWERED: u8 = 2;
+
+/// Messages that make no sense, before the socket is closed.
+const MAX_NONSENSE: u8 = 32;
+
+/// Events of one step through the log.
+const REPLAY_PAGE: i64 = 100;
+
+/// After so many messages out the client is heard, however much there is to send.
+const TURN: u8 = 32;
+
+const NO_HELLO: Goodbye = Goodbye {
+    code: 1008,
+    reason: "say hello within 10 seconds",
+};
+const NONSENSE: Goodbye = Goodbye {
+    code: 1008,
+    reason: "too many messages that make no sense",
+};
+const TOO_BIG: Goodbye = Goodbye {
+    code: 1009,
+    reason: "a message is too big",
+};
+const BROKEN: Goodbye = Goodbye {
+    code: 1002,
+    reason: "that was no WebSocket frame",
+};
+const SILENT: Goodbye = Goodbye {
+    code: 1008,
+    reason: "two pings were not answered",
+};
+const TROUBLE: Goodbye = Goodbye {
+    code: 1013,
+    reason: "the server has trouble: come back later",
+};
+
+/// Work that is rare and big: on the heap, so that an idle socket does not keep the room for it.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, End>> + Send + 'a>>;
+
+/// How a socket ends.
+enum End {
+    /// The other side is gone, or takes nothing any more.
+    Gone,
+    Close(Goodbye),
+}
+
+/// Serves a socket to its end.
+pub(super) async fn run(app: App, caller: Caller, ticket: Ticket, socket: WebSocket) {
+    let mut session = Session {
+        app,
+        caller,
+        ticket,
+        socket,
+        cursor: 0,
+        nonsense: 0,
+        unanswered: 0,
+        turn: 0,
+    };
+    let end = session.serve().await;
+    if let End::Close(goodbye) = end {
+        session.say_goodbye(goodbye).await;
+    }
+}
+
+struct Session {
+    app: App,
+    caller: Caller,
+    ticket: Ticket,
+    socket: WebSocket,
+    /// Every event up to and with this one was sent, or was not for this person.
+    cursor: i64,
+    nonsense: u8,
+    unanswered: u8,
+    turn: u8,
+}
+
+/// The parts of a session that only a live one needs.
+struct Live {
+    user: User,
+    typing: TypingRate,
+    next_ping: Instant,
+}
+
+impl Session {
+    async fn serve(&mut self) -> End {
+        let greeting: Boxed<'_, User> = Box::pin(self.greet());
+        let user = match greeting.await {
+            Ok(user) => user,
+            Err(end) => return end,
+        };
+        let now = Instant::now();
+        let mut live = Live {
+            user,
+            typing: TypingRate::new(now),
+            next_ping: now + self.heartbeat(),
+        };
+        loop {
+            if let Err(end) = self.step(&mut live).await {
+                return end;
+            }
+        }
+    }
+
+    /// From the first byte to `synced`.
+    async fn greet(&mut self) -> Result<User, End> {
+        let deadline = Instant::now() + HELLO_WITHIN;
+        let (since, reference) = loop {
+            let message = tokio::select! {
+                message = self.socket.recv() => message,
+                goodbye = self.ticket.mailbox.closed() => return Err(End::Close(goodbye)),
+                () = sleep_until(deadline) => return Err(End::Close(NO_HELLO)),
+            };
+            let Some(text) = self.text_of(message).await? else {
+                continue;
+            };
+            match requests::parse(&text) {
+                Ok(request) => match request.message {
+                    ClientMessage::Hello { since, .. } => break (since, request.reference),
+                    _ => {
+                        let error = ApiError::invalid("say `hello` first");
+                        self.refuse(request.reference, &error).await?;
+                    }
+                },
+                Err(refused) => self.refuse(refused.reference, &refused.error).await?,
+            }
+        };
+
+        let user = self.user().await?;
+        self.say(&ServerMessage::Welcome {
+            user: user.clone(),
+            session_id: self.caller.session_id,
+            heartbeat_ms: self.app.config.heartbeat_ms,
+            reference,
+        })
+        .await?;
+        match since.map(|since| self.app.hub.tokens.read(&since)) {
+            None => self.cursor = self.newest().await?,
+            Some(Some(event)) => self.cursor = event,
+            Some(None) => self.resync().await?,
+        }
+        self.catch_up().await?;
+        let token = self.app.hub.tokens.write(self.cursor);
+        self.say(&ServerMessage::Synced { token }).await?;
+        Ok(user)
+    }
+
+    /// One thing of a live socket: send what waits, or wait for either side.
+    async fn step(&mut self, live: &mut Live) -> Result<(), End> {
+        match self.ticket.mailbox.next() {
+            Next::Send(item) => {
+                self.send_item(item).await?;
+                self.turn += 1;
+                if self.turn < TURN {
+                    return Ok(());
+                }
+            }
+            Next::CatchUp { from } => {
+                self.cursor = self.cursor.max(from);
+                let catching_up: Boxed<'_, ()> = Box::pin(self.catch_up());
+                catching_up.await?;
+                return Ok(());
+            }
+            Next::Close(goodbye) => return Err(End::Close(goodbye)),
+            Next::Wait => {
+                self.flush().await?;
+                self.turn = 0;
+                let deadline = self.deadline(live);
+                let message = tokio::select! {
+                    () = self.ticket.mailbox.changed() => return Ok(()),
+                    message = self.socket.recv() => message,
+                    () = sleep_until(deadline) => return self.tick(live).await,
+                };
+                return self.hear(live, message).await;
+            }
+        }
+        // Much to send: flush, then hear the client and look at the clock all the same.
+        self.turn = 0;
+        self.flush().await?;
+        if let Some(message) = self.socket.recv().now_or_never() {
+            self.hear(live, message).await?;
+        }
+        if Instant::now() >= self.deadline(live) {
+            self.tick(live).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear(
+        &mut self,
+        live: &mut Live,
+        message: Option<Result<Message, axum::Error>>,
+    ) -> Result<(), End> {
+        let Some(text) = self.text_of(message).await? else {
+            return Ok(());
+        };
+        let answer: Boxed<'_, ()> = Box::pin(self.answer(live, text));
+        answer.await
+    }
+
+    async fn answer(&mut self, live: &mut Live, text: Utf8Bytes) -> Result<(), End> {
+        let request = match requests::parse(&text) {
+            Ok(request) => request,
+            Err(refused) => return self.refuse(refused.reference, &refused.error).await,
+        };
+        let done = match request.message {
+            ClientMessage::Hello { .. } => Err(ApiError::invalid("`hello` was said already")),
+            ClientMessage::Typing {
+                conversation_id,
+                kind,
+                ..
+            } => {
+                let rate = &mut live.typing;
+                requests::typing(&self.app, self.caller, &live.user, rate, conversation_id, kind).await
+            }
+        };
+        match (done, request.reference) {
+            (Ok(()), None) => Ok(()),
+            (Ok(()), reference) => self.say(&ServerMessage::Ok { reference }).await,
+            // Whoever asks for no answer to something passing need not hear that it was too often.
+            (Err(error), None) if error.code() == ErrorCode::RateLimited => Ok(()),
+            (Err(error), reference) => self.refuse(reference, &error).await,
+        }
+    }
+
+    /// The text that came; None when it was something else that is dealt with.
+    async fn text_of(
+        &mut self,
+        message: Option<Result<Message, axum::Error>>,
+    ) -> Result<Option<Utf8Bytes>, End> {
+        match message {
+            None | Some(Ok(Message::Close(_))) => Err(End::Gone),
+            Some(Err(error)) => Err(broken(error)),
+            Some(Ok(message)) => {
+                self.unanswered = 0;
+                match message {
+                    Message::Text(text) => Ok(Some(text)),
+                    Message::Binary(_) => {
+                        let error = ApiError::new(
+                            ErrorCode::NotSupported,
+                            "This server takes no binary messages: nothing is being uploaded or recorded here.",
+                        );
+                        self.refuse(None, &error).await?;
+                        Ok(None)
+                    }
+                    // Pings are answered below this layer.
+                    Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(None),
+                }
+            }
+        }
+    }
+
+    async fn refuse(&mut self, reference: Option<Value>, error: &ApiError) -> Result<(), End> {
+        if error.code() == ErrorCode::InvalidRequest || error.code() == ErrorCode::NotSupported {
+            self.nonsense += 1;
+            if self.nonsense > MAX_NONSENSE {
+                return Err(End::Close(NONSENSE));
+            }
+        }
+        let problem = error.problem().clone();
+        self.say(&ServerMessage::Error { reference, problem }).await
+    }
+
+    /// Sends what the log has after the cursor, until the socket is where the dispatcher is, and live.
+    async fn catch_up(&mut self) -> Result<(), End> {
+        loop {
+            match catch_up::page(&self.app, self.caller.user_id, self.cursor, REPLAY_PAGE).await {
+                Ok(page) => {
+                    for event in &page.events {
+                        self.send_event(event).await?;
+                    }
+                    self.flush().await?;
+                    self.cursor = page.upto;
+                    if page.more {
+                        continue;
+                    }
+                }
+                Err(CatchUpError::ResyncRequired) => self.resync().await?,
+                Err(CatchUpError::Store(error)) => {
+                    tracing::warn!(%error, "a socket could not read the log");
+                    return Err(End::Close(TROUBLE));
+                }
+            }
+            if self.app.hub.go_live(&self.ticket.mailbox, self.cursor) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Too much was missed: the client lists again and goes on from now.
+    async fn resync(&mut self) -> Result<(), End> {
+        self.cursor = self.newest().await?;
+        let token = self.app.hub.tokens.write(self.cursor);
+        self.say(&ServerMessage::ResyncRequired { token }).await
+    }
+
+    async fn newest(&mut self) -> Result<i64, End> {
+        catch_up::newest(&self.app).await.map_err(|error| {
+            tracing::warn!(%error, "a socket could not read the log");
+            End::Close(TROUBLE)
+        })
+    }
+
+    async fn user(&mut self) -> Result<User, End> {
+        let found = async {
+            let mut c = self.app.store.read().await?;
+            Ok::<_, ApiError>(accounts::by_id(&mut c, self.caller.user_id).await?)
+        };
+        match found.await {
+            Ok(Some(row)) => Ok(row.user()),
+            Ok(None) => Err(End::Close(Goodbye::SESSION_ENDED)),
+            Err(_) => Err(End::Close(TROUBLE)),
+        }
+    }
+
+    async fn send_item(&mut self, item: Item) -> Result<(), End> {
+        match item {
+            Item::Event(event) => {
+                self.send_event(&event).await?;
+                self.cursor = event.id;
+                Ok(())
+            }
+            Item::Passing(text) => self.write(Message::Text(text)).await,
+        }
+    }
+
+    async fn send_event(&mut self, event: &Rendered) -> Result<(), End> {
+        let viewer = self.caller.user_id;
+        let Some(text) = event.text(&self.app.keys, viewer, clock::now()) else {
+            return Ok(());
+        };
+        self.write(Message::Text(text)).await?;
+        if let Some(published) = event.published {
+            self.app.hub.delivered.note(published, viewer);
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, message: &ServerMessage) -> Result<(), End> {
+        let text = serde_json::to_string(message).map_err(|error| {
+            tracing::error!(%error, "a message of ours is no JSON");
+            End::Close(TROUBLE)
+        })?;
+        self.write(Message::Text(text.into())).await?;
+        self.flush().await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        let socket = &mut self.socket;
+        let sent = timeout(SEND_WITHIN, socket.feed(message));
+        unless_closed(&self.ticket, sent).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        let flushed = timeout(SEND_WITHIN, self.socket.flush());
+        unless_closed(&self.ticket, flushed).await
+    }
+
+    /// When something is due by the clock: a ping, or the end of the token.
+    fn deadline(&self, live: &Live) -> Instant {
+        match self.caller.expires_at {
+            None => live.next_ping,
+            Some(at) => live.next_ping.min(Instant::now() + until(at)),
+        }
+    }
+
+    async fn tick(&mut self, live: &mut Live) -> Result<(), End> {
+        if self.caller.expires_at.is_some_and(|at| until(at).is_zero()) {
+            return Err(End::Close(Goodbye::SESSION_ENDED));
+        }
+        if Instant::now() >= live.next_ping {
+            if self.unanswered >= MAX_UNANSWERED {
+                return Err(End::Close(SILENT));
+            }
+            self.write(Message::Ping(axum::body::Bytes::new())).await?;
+            self.flush().await?;
+            self.unanswered += 1;
+            live.next_ping = Instant::now() + self.heartbeat();
+        }
+        Ok(())
+    }
+
+    fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.app.config.heartbeat_ms.max(1))
+    }
+
+    /// Says why, and gives the client a moment to answer, so that it learns the reason.
+    async fn say_goodbye(&mut self, goodbye: Goodbye) {
+        let frame = CloseFrame {
+            code: goodbye.code,
+            reason: Utf8Bytes::from_static(goodbye.reason),
+        };
+        let farewell = async {
+            if self.socket.send(Message::Close(Some(frame))).await.is_ok() && goodbye != TOO_BIG {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+            }
+        };
+        let _ = timeout(GOODBYE_WITHIN, farewell).await;
+    }
+}
+
+/// Waits for something to go out, unless the server ends the socket before.
+async fn unless_closed(
+    ticket: &Ticket,
+    sent: impl Future<Output = Result<Result<(), axum::Error>, tokio::time::error::Elapsed>>,
+) -> Result<(), End> {
+    tokio::select! {
+        biased;
+        sent = sent => match sent {
+            Ok(Ok(())) => Ok(()),
+            // A client that takes nothing will not take a goodbye either.
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        },
+        goodbye = ticket.mailbox.closed() => Err(End::Close(goodbye)),
+    }
+}
+
+fn until(at: Timestamp) -> Duration {
+    let left = at.millis().saturating_sub(clock::now().millis());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+/// What to answer to a frame that could not be read.
+fn broken(error: axum::Error) -> End {
+    match error
+        .into_inner()
+        .downcast::<tungstenite::Error>()
+        .map(|error| *error)
+    {
+        Ok(tungstenite::Error::Capacity(_)) => End::Close(TOO_BIG),
+        Ok(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => End::Close(BROKEN),
+        _ => End::Gone,
+    }
+}
