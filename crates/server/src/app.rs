@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::hub::Hub;
 use crate::ingest::Ingest;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::store::Store;
 
 /// Cheap to clone; handlers get it as their state.
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) limits: Limits,
     pub(crate) blobs: Blobs,
     pub(crate) ingest: Ingest,
 }

@@ -51,6 +51,22 @@ pub struct Config {
     /// After how many days without use a session ends; 0 = never.
     #[arg(long, env = "VOXPOST_SESSION_IDLE_DAYS", default_value_t = 90)]
     pub session_idle_days: u32,
+
+    /// Sign-ups from one address in a minute; 0 = no limit.
+    #[arg(long, env = "VOXPOST_RATE_SIGN_UPS", default_value_t = 30)]
+    pub rate_sign_ups: u32,
+
+    /// Failed logins from one address in a minute; 0 = no limit.
+    #[arg(long, env = "VOXPOST_RATE_FAILED_LOGINS", default_value_t = 30)]
+    pub rate_failed_logins: u32,
+
+    /// Requests of one person in a second, three times as many at once; 0 = no limit.
+    #[arg(long, env = "VOXPOST_RATE_REQUESTS", default_value_t = 100)]
+    pub rate_requests: u32,
+
+    /// Messages of one person in a second, six times as many at once; 0 = no limit.
+    #[arg(long, env = "VOXPOST_RATE_MESSAGES", default_value_t = 10)]
+    pub rate_messages: u32,
 }
 
 /// Who may make an account.

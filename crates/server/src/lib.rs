@@ -20,6 +20,7 @@ mod invites;
 mod keys;
 #[cfg(test)]
 mod live_testing;
+mod limits;
 mod render;
 mod serve;
 mod socket;

@@ -10,6 +10,7 @@ use crate::housekeeping;
 use crate::hub::{self, Hub};
 use crate::ingest::Ingest;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::store::{Store, StoreError};
 
 /// Why the server could not start or had to stop; the text says what to change.
@@ -42,6 +43,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
     let blobs = Blobs::open(&config.data_dir).map_err(data_dir)?;
     let ingest = Ingest::start(&config).map_err(data_dir)?;
     let app = App::new(Shared {
+        limits: Limits::new(&config),
         config,
         keys,
         store,
@@ -76,7 +78,9 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .local_addr()
         .map_err(|error| ServeError::Listen(listen, error))?;
     announce(&format!("voxpost listening on http://{address}"));
-    axum::serve(listener, crate::http::router(app.clone()))
+    let service =
+        crate::http::router(app.clone()).into_make_service_with_connect_info::<std::net::SocketAddr>();
+    axum::serve(listener, service)
         .with_graceful_shutdown(stop(app.clone()))
         .await
         .map_err(|error| ServeError::Listen(listen, error))?;

@@ -59,6 +59,8 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
         let token = bearer(&parts.headers).ok_or_else(unauthenticated)?;
-        authenticate(app, token).await
+        let caller = authenticate(app, token).await?;
+        app.limits.request(caller.user_id)?;
+        Ok(caller)
     }
 }

@@ -1,5 +1,43 @@
-//! `GET /healthz`: the process is alive.
+//! `GET /healthz`: the process is alive. `GET /readyz`: it can do its work.
 
+use axum::extract::State;
+use voxpost_proto::Problem;
+
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+
+/// The process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, body = String)))]
 pub(crate) async fn alive() -> &'static str {
     "ok\n"
+}
+
+/// The database and the object store take writes.
+#[utoipa::path(
+    get, path = "/readyz", tag = "server",
+    responses((status = 200, body = String), (status = 503, body = Problem), (status = 507, body = Problem)),
+)]
+pub(crate) async fn ready(State(app): State<App>) -> ApiResult<&'static str> {
+    app.store
+        .write(|c| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO meta (key, value) VALUES ('ready', '') ON CONFLICT (key) DO UPDATE SET value = ''",
+                )
+                .execute(c)
+                .await?;
+                Ok::<_, ApiError>(())
+            })
+        })
+        .await?;
+    let probe = app.config.data_dir.join("objects/.ready");
+    let written = tokio::task::spawn_blocking(move || {
+        std::fs::write(&probe, b"ready")?;
+        std::fs::remove_file(&probe)
+    });
+    if let Err(error) = written.await.map_err(ApiError::internal)? {
+        tracing::warn!(%error, "the object store cannot be written");
+        return Err(ApiError::unavailable("Sounds cannot be kept right now."));
+    }
+    Ok("ok\n")
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod conversations;
 mod extract;
+mod headers;
 mod health;
 pub(crate) mod idempotency;
 mod me;
@@ -23,8 +24,10 @@ use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use voxpost_proto::ErrorCode;
 
 use crate::app::App;
+use crate::error::ApiError;
 
 /// JSON bodies are small; uploads set their own bound.
 const MAX_JSON_BYTES: usize = 64 << 10;
@@ -37,6 +40,8 @@ struct ApiDoc;
 pub(crate) fn router(app: App) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(config::get))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
         .merge(accounts::routes())
         .merge(sessions::routes())
         .merge(me::routes())
@@ -51,12 +56,16 @@ pub(crate) fn router(app: App) -> Router {
         .split_for_parts();
     let document = openapi::document(&document);
     router
-        .route("/healthz", get(health::alive))
         .route(
             "/openapi.json",
             get(move || async move { ([("content-type", "application/json")], document.clone()) }),
         )
+        .method_not_allowed_fallback(|| async {
+            let detail = "This address does not take that method; `Allow` lists those that it takes.";
+            ApiError::new(ErrorCode::MethodNotAllowed, detail)
+        })
         .fallback(web::file_or_not_found)
+        .layer(axum::middleware::map_response(headers::add))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(app)
 }

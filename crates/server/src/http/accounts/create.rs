@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use voxpost_proto::api::{AccountCreate, SessionCreated, User};
 use voxpost_proto::{ErrorCode, Problem};
 
-use super::super::extract::Json;
+use super::super::extract::{Address, Json};
 use super::super::idempotency::idempotency_key;
 use super::super::sessions::opening::{Opening, device_name, earlier};
 use crate::app::App;
@@ -33,6 +33,7 @@ use crate::{auth, clock};
 )]
 pub(crate) async fn create(
     State(app): State<App>,
+    Address(address): Address,
     headers: HeaderMap,
     Json(body): Json<AccountCreate>,
 ) -> ApiResult<(StatusCode, axum::Json<SessionCreated>)> {
@@ -51,6 +52,7 @@ pub(crate) async fn create(
     if let Some(answer) = refuse_taken_name(&app, &username, client_id, &request).await? {
         return Ok((StatusCode::OK, axum::Json(answer)));
     }
+    app.limits.sign_up(address)?;
     let invite = check_invite(&app, body.invite.as_deref()).await?;
     let hash = app.passwords.hash(password).await?;
 

@@ -99,6 +99,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Response
         let Path(conversation_id) = Path::<Uuid>::from_request_parts(&mut parts, &app).await?;
         let mut c = app.store.read().await?;
         let sender = access::send_voice(&mut c, caller.user_id, conversation_id).await?;
+        app.limits.message(caller.user_id)?;
         let mut row = message::draft(conversation_id, caller.user_id, clock::now());
         row.sender_username = sender.username;
         row.sender_display_name = sender.display_name;

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use voxpost_proto::api::{SessionCreate, SessionCreated};
 use voxpost_proto::{ErrorCode, Problem};
 
-use super::super::extract::Json;
+use super::super::extract::{Address, Json};
 use super::super::idempotency::idempotency_key;
 use super::opening::{Opening, device_name, earlier};
 use crate::app::App;
@@ -31,11 +31,13 @@ use crate::{auth, clock};
 )]
 pub(crate) async fn create(
     State(app): State<App>,
+    Address(address): Address,
     headers: HeaderMap,
     Json(body): Json<SessionCreate>,
 ) -> ApiResult<(StatusCode, axum::Json<SessionCreated>)> {
     let device_name = device_name(body.device_name.as_deref())?;
     let client_id = idempotency_key(&headers)?;
+    app.limits.login(address)?;
     let username = body.username.trim().to_ascii_lowercase();
     let user = {
         let mut c = app.store.read().await?;
@@ -49,6 +51,7 @@ pub(crate) async fn create(
             "The username or the password is wrong.",
         ));
     };
+    app.limits.logged_in(address);
 
     let request = auth::request_hash(&app.keys, "POST /v1/sessions", &body);
     if let Some(client_id) = client_id {

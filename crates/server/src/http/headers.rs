@@ -1,0 +1,28 @@
+//! Headers that every answer has.
+
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+
+/// What a page of ours may do; see also the content policy of the page itself.
+const EVERYWHERE: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "microphone=(self), camera=(), geolocation=()",
+    ),
+];
+
+pub(super) async fn add(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in EVERYWHERE {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    response
+}
