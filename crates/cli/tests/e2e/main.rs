@@ -18,7 +18,12 @@ use voxpost_testkit::{Server, ServerOptions};
 /// The binary under test, without the limits that keep one address from doing all that a test does.
 fn options() -> ServerOptions {
     // However busy the machine is, a sender gets the message and not a promise.
-    ServerOptions::new(env!("CARGO_BIN_EXE_voxpost")).env("VOXPOST_PATIENCE_MS", "60000")
+    ServerOptions::new(env!("CARGO_BIN_EXE_voxpost"))
+        .env("VOXPOST_PATIENCE_MS", "60000")
+        .env("VOXPOST_RATE_SIGN_UPS", "0")
+        .env("VOXPOST_RATE_FAILED_LOGINS", "0")
+        .env("VOXPOST_RATE_REQUESTS", "0")
+        .env("VOXPOST_RATE_MESSAGES", "0")
 }
 
 async fn server() -> Server {
