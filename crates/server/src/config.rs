@@ -52,6 +52,18 @@ pub struct Config {
     #[arg(long, env = "VOXPOST_SESSION_IDLE_DAYS", default_value_t = 90)]
     pub session_idle_days: u32,
 
+    /// Serve HTTPS with a certificate of our own, made in the data directory on the first start.
+    #[arg(long, env = "VOXPOST_TLS", value_enum, conflicts_with = "tls_cert")]
+    pub tls: Option<TlsMode>,
+
+    /// Serve HTTPS with this certificate chain (PEM).
+    #[arg(long, env = "VOXPOST_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM).
+    #[arg(long, env = "VOXPOST_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// Sign-ups from one address in a minute; 0 = no limit.
     #[arg(long, env = "VOXPOST_RATE_SIGN_UPS", default_value_t = 30)]
     pub rate_sign_ups: u32,
@@ -67,6 +79,13 @@ pub struct Config {
     /// Messages of one person in a second, six times as many at once; 0 = no limit.
     #[arg(long, env = "VOXPOST_RATE_MESSAGES", default_value_t = 10)]
     pub rate_messages: u32,
+}
+
+/// Where a certificate comes from when the operator has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TlsMode {
+    /// The server makes one; people compare its fingerprint.
+    SelfSigned,
 }
 
 /// Who may make an account.

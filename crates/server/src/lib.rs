@@ -18,15 +18,16 @@ mod hub;
 mod ingest;
 mod invites;
 mod keys;
+mod limits;
 #[cfg(test)]
 mod live_testing;
-mod limits;
 mod render;
 mod serve;
 mod socket;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tls;
 
 pub use config::Config;
 pub use housekeeping::{DoctorReport, doctor};

@@ -1,6 +1,11 @@
 //! From a configuration to a running server, and to a clean end.
 
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
 
 use crate::app::{App, Shared};
 use crate::auth::{Passwords, Sessions};
@@ -12,6 +17,10 @@ use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::store::{Store, StoreError};
+use crate::tls;
+
+/// How long requests may take to finish once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Why the server could not start or had to stop; the text says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +31,9 @@ pub enum ServeError {
     /// The address cannot be used.
     #[error("cannot listen on {0} (--listen): {1}")]
     Listen(std::net::SocketAddr, io::Error),
+    /// The certificate cannot be used.
+    #[error("cannot use the certificate (--tls, --tls-cert, --tls-key): {0}")]
+    Tls(io::Error),
     /// The database cannot be opened.
     #[error("cannot open the database: {0}")]
     Database(String),
@@ -77,13 +89,44 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let address = listener
         .local_addr()
         .map_err(|error| ServeError::Listen(listen, error))?;
-    announce(&format!("voxpost listening on http://{address}"));
-    let service =
-        crate::http::router(app.clone()).into_make_service_with_connect_info::<std::net::SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop(app.clone()))
-        .await
-        .map_err(|error| ServeError::Listen(listen, error))?;
+    let service = crate::http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    match tls::certificate(&app.config).map_err(ServeError::Tls)? {
+        None => {
+            announce(&format!("voxpost listening on http://{address}"));
+            axum::serve(listener, service)
+                .with_graceful_shutdown(stop(app.clone()))
+                .await
+                .map_err(|error| ServeError::Listen(listen, error))?;
+        }
+        Some(certificate) => {
+            // Fails when it was done before, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let config = RustlsConfig::from_pem_file(&certificate.cert, &certificate.key)
+                .await
+                .map_err(ServeError::Tls)?;
+            let listen_failed = |error| ServeError::Listen(listen, error);
+            let listener = listener.into_std().map_err(listen_failed)?;
+            let handle = Handle::new();
+            let server = axum_server::from_tcp_rustls(listener, config).map_err(listen_failed)?;
+            announce(&format!("voxpost listening on https://{address}"));
+            if let Some(fingerprint) = &certificate.fingerprint {
+                announce(&format!("certificate SHA-256: {fingerprint}"));
+                for url in tls::urls(address) {
+                    announce(&format!("from other devices: {url}"));
+                }
+            }
+            let (stopping, ending) = (handle.clone(), app.clone());
+            tokio::spawn(async move {
+                stop(ending).await;
+                stopping.graceful_shutdown(Some(GRACE));
+            });
+            server
+                .handle(handle)
+                .serve(service)
+                .await
+                .map_err(listen_failed)?;
+        }
+    }
     close(&app).await;
     Ok(())
 }
