@@ -7,7 +7,7 @@ use voxpost_audio::{Error, Limits, Options, normalise};
 /// Normalises a file within tight limits and checks what must hold of any result.
 pub fn check(file: &[u8]) {
     let limits = Limits { max_duration_ms: 60_000, max_output_bytes: 1 << 20, ..Limits::default() };
-    let options = Options { limits, serial: 1 };
+    let options = Options { limits, serial: 1, ..Options::default() };
     let mut out = Vec::new();
     match normalise(Cursor::new(file), &mut out, &options, &|| false) {
         Ok(done) => {
