@@ -35,3 +35,6 @@ async fn view(c: &mut Conn, id: Uuid, viewer: Uuid) -> ApiResult<Conversation> {
     let members = members::of(c, &[id]).await?.remove(&id).unwrap_or_default();
     Ok(render::conversation(&row, &members, viewer))
 }
+
+#[cfg(test)]
+mod tests;
