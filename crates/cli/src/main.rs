@@ -1,28 +1,28 @@
-//! The `voxpost` command.
+//! The `voxpost` command: server and client in one.
+
+mod args;
+mod bench;
+mod client;
+mod commands;
+mod disk;
+mod draw;
+mod exit;
+mod failure;
+mod format;
+mod run;
+mod screen;
+mod session;
+mod stats;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
-#[derive(Parser)]
-#[command(name = "voxpost", version, about = "Voice messages: server and client in one")]
-enum Command {
-    /// Runs the server.
-    Serve(voxpost_server::Config),
-}
-
-fn main() -> std::process::ExitCode {
-    let Command::Serve(config) = Command::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return std::process::ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(voxpost_server::serve(config)) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            std::process::ExitCode::FAILURE
-        }
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let mut screen = screen::Screen::new(args.json(), args.color);
+    match run::run(args, &mut screen) {
+        Ok(()) => exit::Exit::Ok.into(),
+        Err(failure) => screen.report(&failure).into(),
     }
 }

@@ -1,0 +1,119 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::bench::BenchArgs;
+use crate::commands::{
+    CompletionsArgs, DoctorArgs, GetArgs, InboxArgs, InspectArgs, InviteArgs, LoginArgs, LogoutArgs,
+    SendArgs, WhoamiArgs,
+};
+use crate::exit;
+use crate::screen::ColorChoice;
+
+const ABOUT: &str = "Voice messages: server and client in one.
+
+Run a server with `voxpost serve`; talk over one with `voxpost login`, `send`, `inbox` and `get`. `voxpost help COMMAND` \
+has examples for each.";
+
+/// See [`ABOUT`].
+#[derive(Parser)]
+#[command(name = "voxpost", version, about = "Voice messages: server and client in one", long_about = ABOUT)]
+#[command(after_help = exit::HELP, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Args {
+    /// Print for programs: one JSON object, or one on each line of a list; errors as JSON on standard error.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// When to use colour. On a terminal by default, unless NO_COLOR is set.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = false
+    )]
+    pub(crate) color: ColorChoice,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// In the order of a first day with Voxpost.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(Box<voxpost_server::Config>),
+    /// Make a code that lets one person sign up at the server whose data directory is here.
+    Invite(InviteArgs),
+    /// Sign in at a server and keep the session; or sign up.
+    Login(LoginArgs),
+    /// End the session.
+    Logout(LogoutArgs),
+    /// Tell who is signed in, and where.
+    Whoami(WhoamiArgs),
+    /// Send sound files as voice messages.
+    Send(SendArgs),
+    /// List conversations or messages; follow what arrives.
+    Inbox(InboxArgs),
+    /// Download the sound of a message.
+    Get(GetArgs),
+    /// Show what is in a sound file: container, codec, duration, loudness, waveform.
+    Inspect(InspectArgs),
+    /// Check the way to the server, or a server's data directory.
+    Doctor(DoctorArgs),
+    /// Measure a server's throughput, latency and memory.
+    Bench(BenchArgs),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+}
+
+impl Args {
+    /// Whether programs read the output.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        for command in Args::command().get_subcommands() {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let exempt = ["serve", "bench"].contains(&command.get_name());
+            assert!(exempt || help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn json_may_stand_before_or_behind_the_command() {
+        for line in [["voxpost", "--json", "whoami"], ["voxpost", "whoami", "--json"]] {
+            assert!(Args::try_parse_from(line).is_ok_and(|args| args.json()));
+        }
+    }
+
+    #[test]
+    fn a_password_cannot_be_given_on_the_command_line() {
+        assert!(Args::try_parse_from(["voxpost", "login", "--password", "x"]).is_err());
+    }
+
+    #[test]
+    fn send_needs_a_file_and_somebody() {
+        assert!(Args::try_parse_from(["voxpost", "send", "a.ogg"]).is_err());
+        assert!(Args::try_parse_from(["voxpost", "send", "--to", "ben"]).is_err());
+        assert!(Args::try_parse_from(["voxpost", "send", "a.ogg", "b.ogg", "--to", "ben"]).is_ok());
+    }
+}

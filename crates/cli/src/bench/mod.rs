@@ -1,0 +1,101 @@
+//! `voxpost bench`: an own load generator against a server.
+
+mod clips;
+mod ingest;
+mod load;
+mod peer;
+mod people;
+mod process;
+mod report;
+mod sockets;
+mod subject;
+mod wire;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+const EXAMPLES: &str = "\
+Examples:
+  voxpost bench ingest                         a server of its own on a temporary data directory
+  voxpost bench ingest --seconds 30 --connections 64 --dir /var/tmp --json
+  voxpost bench socket --sockets 10000
+
+The generator shares the machine with the server. The figures of docs/benchmarks.md come from these commands.";
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Messages accepted a second, their latency, the way to the other person, analysis, memory.
+    Ingest(IngestArgs),
+    /// Memory of idle sockets, and how long one event takes to reach them all.
+    Socket(SocketArgs),
+}
+
+/// Where the server is.
+#[derive(Args)]
+struct SubjectArgs {
+    /// Where the temporary data directory is made; on the disk that counts [default: the system's temporary directory].
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// Further arguments for the server, after `--`.
+    #[arg(last = true, value_name = "SERVER_ARGS")]
+    server: Vec<String>,
+}
+
+#[derive(Args)]
+struct IngestArgs {
+    /// Connections that send at the same time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    connections: u16,
+
+    /// How long each load lasts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "S")]
+    seconds: u64,
+
+    /// Messages a second of the open loop [default: half of what the closed loop reached].
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+
+    /// Clips whose analysis is timed.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
+    analysed: u32,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+}
+
+#[derive(Args)]
+struct SocketArgs {
+    /// How many sockets.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=60_000), value_name = "N")]
+    sockets: u32,
+
+    /// How many people they belong to.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    people: u32,
+
+    /// How many events are sent to all of them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    events: u32,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+}
+
+pub(crate) async fn run(args: &BenchArgs, screen: &mut Screen) -> Result<(), Failure> {
+    match &args.what {
+        What::Ingest(args) => ingest::run(args, screen).await,
+        What::Socket(args) => sockets::run(args, screen).await,
+    }
+}

@@ -1,0 +1,239 @@
+//! `voxpost bench socket`.
+
+use std::time::{Duration, Instant};
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{SinkExt, StreamExt};
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::SocketArgs;
+use super::clips::WEBM_10_S;
+use super::load::Sender;
+use super::people::{self, Ids, Person};
+use super::report::{self, Row};
+use super::subject::{Subject, raise_open_files};
+use super::wire::Template;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::stats::{Latencies, Summary};
+
+/// Handshakes at the same time.
+const HANDSHAKES: usize = 64;
+/// How long one event may take before a socket counts as deaf.
+const DEAF_AFTER: Duration = Duration::from_secs(30);
+
+#[derive(Serialize)]
+struct Report {
+    sockets: u32,
+    people: u32,
+    connect_seconds: f64,
+    rss_before_bytes: Option<u64>,
+    rss_after_bytes: Option<u64>,
+    bytes_per_socket: Option<f64>,
+    /// From before the message is sent until the last socket has the event.
+    last_after_send: Summary,
+    /// From the first socket that has the event to the last.
+    first_to_last: Summary,
+    server_cpu_seconds: Option<f64>,
+    generator_cpu_seconds: Option<f64>,
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Failure> {
+    raise_open_files(u64::from(args.sockets) + 500)?;
+    let subject = Subject::start(&args.subject).await?;
+    let mut people = Vec::new();
+    for number in 0..args.people {
+        people.push(Person::sign_up(subject.authority(), &format!("member-{number}")).await?);
+    }
+    let conversation = people::group(&people).await?.id;
+    let template = Template::new(subject.authority(), &people[0].token, conversation, WEBM_10_S[0]);
+    let mut sender = Sender::new(subject.authority(), vec![template])
+        .await
+        .map_err(Failure::other)?;
+    let ids = Ids::new()?;
+    // What the first message allocates for good is not the sockets'.
+    send(&mut sender, &ids).await?;
+
+    let process = subject.process();
+    let rss_before_bytes = process.resident_bytes();
+    screen.note(format_args!("{} sockets …", args.sockets));
+    let start = Instant::now();
+    let sockets = connect_all(&subject, &people, args.sockets).await?;
+    let connect_seconds = start.elapsed().as_secs_f64();
+    let rss_after_bytes = process.resident_bytes();
+
+    screen.note("one event to all of them …");
+    let (heard, mut events) = mpsc::unbounded_channel();
+    let listeners: Vec<_> = sockets
+        .into_iter()
+        .map(|socket| tokio::spawn(listen(socket, heard.clone())))
+        .collect();
+    let cpu = (
+        process.cpu_seconds(),
+        super::process::Process::own().cpu_seconds(),
+    );
+    let (mut last_after_send, mut first_to_last) = (Latencies::default(), Latencies::default());
+    for _ in 0..args.events {
+        let sent = Instant::now();
+        let (answer, arrived) = tokio::join!(send(&mut sender, &ids), arrivals(&mut events, args.sockets));
+        answer?;
+        let (first, last) = arrived?;
+        last_after_send.add(last - sent);
+        first_to_last.add(last - first);
+    }
+    let spent = |before: Option<f64>, now: Option<f64>| Some(now? - before?);
+    let growth = rss_after_bytes
+        .zip(rss_before_bytes)
+        .map(|(after, before)| after.saturating_sub(before));
+    let report = Report {
+        sockets: args.sockets,
+        people: args.people,
+        connect_seconds,
+        rss_before_bytes,
+        rss_after_bytes,
+        bytes_per_socket: growth.map(|bytes| bytes as f64 / f64::from(args.sockets)),
+        last_after_send: last_after_send.summary(),
+        first_to_last: first_to_last.summary(),
+        server_cpu_seconds: spent(cpu.0, process.cpu_seconds()),
+        generator_cpu_seconds: spent(cpu.1, super::process::Process::own().cpu_seconds()),
+    };
+    listeners.iter().for_each(tokio::task::JoinHandle::abort);
+    subject.stop().await?;
+    if screen.json() {
+        screen.object(&report)
+    } else {
+        tell(&report, screen)
+    }
+}
+
+async fn send(sender: &mut Sender, ids: &Ids) -> Result<(), Failure> {
+    match sender.send(ids).await.map_err(Failure::other)? {
+        201 => Ok(()),
+        status => Err(Failure::other(format!("a clip was answered with {status}"))),
+    }
+}
+
+async fn connect_all(subject: &Subject, people: &[Person], count: u32) -> Result<Vec<Socket>, Failure> {
+    let mut sockets = Vec::with_capacity(count as usize);
+    let mut connecting = FuturesUnordered::new();
+    for number in 0..count as usize {
+        connecting.push(connect(subject.authority(), &people[number % people.len()].token));
+        if connecting.len() == HANDSHAKES
+            && let Some(socket) = connecting.next().await
+        {
+            sockets.push(socket.map_err(Failure::other)?);
+        }
+    }
+    while let Some(socket) = connecting.next().await {
+        sockets.push(socket.map_err(Failure::other)?);
+    }
+    Ok(sockets)
+}
+
+/// Connects, says hello and waits until it is live.
+async fn connect(authority: &str, token: &str) -> tungstenite::Result<Socket> {
+    let stream = TcpStream::connect(authority).await?;
+    stream.set_nodelay(true)?;
+    let mut request = format!("ws://{authority}/v1/socket").into_client_request()?;
+    let headers = request.headers_mut();
+    headers.insert(
+        header::SEC_WEBSOCKET_PROTOCOL,
+        HeaderValue::from_static("voxpost.v1"),
+    );
+    headers.insert(
+        header::AUTHORIZATION,
+        HeaderValue::try_from(format!("Bearer {token}"))?,
+    );
+    // Ten thousand of these are in this process: small buffers.
+    let config = WebSocketConfig::default()
+        .read_buffer_size(2048)
+        .write_buffer_size(0);
+    let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+    socket.send(Message::text(r#"{"type":"hello"}"#)).await?;
+    while let Some(message) = socket.next().await {
+        if is_text_with(&message?, r#""type":"synced""#) {
+            return Ok(socket);
+        }
+    }
+    Err(tungstenite::Error::ConnectionClosed)
+}
+
+/// Tells when each message of the conversation arrives.
+async fn listen(mut socket: Socket, heard: mpsc::UnboundedSender<Instant>) {
+    while let Some(Ok(message)) = socket.next().await {
+        if is_text_with(&message, r#""type":"message.created""#) && heard.send(Instant::now()).is_err() {
+            return;
+        }
+    }
+}
+
+fn is_text_with(message: &Message, part: &str) -> bool {
+    matches!(message, Message::Text(text) if text.contains(part))
+}
+
+/// When the first and the last of the sockets heard it.
+async fn arrivals(
+    events: &mut mpsc::UnboundedReceiver<Instant>,
+    sockets: u32,
+) -> Result<(Instant, Instant), Failure> {
+    let mut first_and_last: Option<(Instant, Instant)> = None;
+    for heard in 0..sockets {
+        let at = match tokio::time::timeout(DEAF_AFTER, events.recv()).await {
+            Ok(Some(at)) => at,
+            _ => {
+                return Err(Failure::other(format!(
+                    "{heard} of {sockets} sockets heard the event"
+                )));
+            }
+        };
+        first_and_last = Some(first_and_last.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+    }
+    first_and_last.ok_or_else(|| Failure::other("there are no sockets"))
+}
+
+fn tell(report: &Report, screen: &mut Screen) -> Result<(), Failure> {
+    let per_socket = report.bytes_per_socket;
+    let last = &report.last_after_send;
+    let rows = [
+        Row::new(
+            "sockets",
+            format!(
+                "{} of {} people, connected in {:.1} s",
+                report.sockets, report.people, report.connect_seconds
+            ),
+        ),
+        Row::new("server memory before", report::mebibytes(report.rss_before_bytes)),
+        Row::new(
+            "server memory with them",
+            report::mebibytes(report.rss_after_bytes),
+        ),
+        Row::new(
+            "memory for each socket",
+            per_socket.map_or_else(
+                || "unknown".to_owned(),
+                |bytes| format!("{:.1} KiB", bytes / 1024.0),
+            ),
+        )
+        .aim("8 KiB", per_socket.is_some_and(|bytes| bytes <= 8192.0)),
+        Row::new("from sending to the last", report::latency(last)).aim("100 ms", last.max_ms <= 100.0),
+        Row::new(
+            "from the first to the last",
+            report::latency(&report.first_to_last),
+        ),
+        Row::new("processor, server", report::seconds(report.server_cpu_seconds)),
+        Row::new(
+            "processor, generator",
+            report::seconds(report.generator_cpu_seconds),
+        ),
+    ];
+    report::table(screen, "One event to many sockets", &rows)
+}
