@@ -197,6 +197,11 @@ fn damaged_opus_files_are_survived() {
 }
 
 #[test]
+fn damaged_files_of_other_codecs_are_survived() {
+    campaign("sound", 0x5EED_1234_5678_9ABC, 150, 6_000);
+}
+
+#[test]
 fn every_cut_of_a_small_file_is_survived() {
     for (name, file) in fixtures("opus") {
         for cut in (0..file.len()).step_by(file.len() / 300 + 1) {
