@@ -7,8 +7,7 @@ use voxpost_proto::api::MessageState;
 use voxpost_proto::socket::Change;
 use voxpost_testkit::{Clip, client, eventually, exchange};
 
-use crate::journey::sha256;
-use crate::server;
+use crate::{files, server, sha256};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_message_leaves_a_tombstone_and_no_sound_anywhere() {
@@ -133,20 +132,4 @@ fn holds_file_with(dir: &Path, digest: &str) -> bool {
     files(dir)
         .iter()
         .any(|path| std::fs::read(path).is_ok_and(|bytes| sha256(&bytes) == digest))
-}
-
-/// All files below a folder; what vanishes while looking is not there.
-pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => open.push(entry.path()),
-                Ok(kind) if kind.is_file() => found.push(entry.path()),
-                _ => {}
-            }
-        }
-    }
-    found
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use voxpost_proto::ErrorCode;
 use voxpost_testkit::{Answer, Clip, Person, Server, Stopped, Voice, eventually, fresh_id};
 
-use crate::deletion::files;
+use crate::files;
 use crate::options;
 
 /// A file system that can be filled: a small tmpfs where mounting is allowed, else a limit on the size of every file that

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use voxpost_proto::api::{Message, MessageState};
 use voxpost_testkit::{Clip, Person, Server, Voice, eventually, fresh_id, patiently};
 
-use crate::deletion::files;
-use crate::journey::sha256;
+use crate::files;
+use crate::sha256;
 use crate::{Dice, server, soak};
 
 #[tokio::test(flavor = "multi_thread")]

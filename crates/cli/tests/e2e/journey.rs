@@ -5,7 +5,7 @@ use voxpost_proto::socket::Change;
 use voxpost_testkit::sound::similarity;
 use voxpost_testkit::{Clip, client, exchange};
 
-use crate::server;
+use crate::{server, sha256};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_says_the_other_hears_bit_for_bit() {
@@ -182,15 +182,6 @@ async fn every_accepted_format_arrives_as_the_same_sound() {
         let like = likeness(&spoken, &served.samples());
         assert!(like > 0.9, "{name}: likeness {like}");
     }
-}
-
-/// Lower-case hex.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// Correlation of the waveforms at the best shift: 1 is the same.

@@ -2,7 +2,7 @@
 
 use voxpost_testkit::{Clip, Person, Voice, client, exchange};
 
-use crate::deletion::files;
+use crate::files;
 use crate::options;
 
 #[tokio::test(flavor = "multi_thread")]
