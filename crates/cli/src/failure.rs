@@ -49,6 +49,10 @@ impl Failure {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "made for map_err, which gives the error away"
+    )]
     pub(crate) fn other(error: impl ToString) -> Self {
         Self::Other(error.to_string())
     }

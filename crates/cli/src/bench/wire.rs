@@ -39,11 +39,11 @@ impl Wire {
             if self.stream.read_buf(&mut self.answer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some(head) = Head::parse(&self.answer)? {
-                if self.answer.len() >= head.body_at + head.length {
-                    self.body_at = head.body_at;
-                    return Ok(head.status);
-                }
+            if let Some(head) = Head::parse(&self.answer)?
+                && self.answer.len() >= head.body_at + head.length
+            {
+                self.body_at = head.body_at;
+                return Ok(head.status);
             }
             if self.answer.len() > MAX_ANSWER {
                 return Err(invalid("the answer is too long"));

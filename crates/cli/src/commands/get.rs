@@ -89,7 +89,7 @@ pub(crate) async fn get(args: &GetArgs, screen: &mut Screen) -> Result<(), Failu
             return Err(Failure::Exists(target));
         }
         save(&client, &message, &format, &target, args.force, &|bytes| {
-            moved(bytes)
+            moved(bytes);
         })
         .await?
     };

@@ -150,7 +150,7 @@ fn judge_space(free: u64) -> Check {
     let advice = "make room on this volume: a full one refuses messages (storage_full), it loses none";
     match free {
         ..NO_SPACE => Check::failed("space", Exit::File, detail, advice),
-        ..LITTLE_SPACE => Check::warning("space", detail, advice),
+        NO_SPACE..LITTLE_SPACE => Check::warning("space", detail, advice),
         _ => Check::ok("space", detail),
     }
 }
