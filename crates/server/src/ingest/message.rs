@@ -7,16 +7,17 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
+use voxpost_proto::socket::Ephemeral;
 use voxpost_proto::{ErrorCode, Timestamp};
 
 use super::sound::{self, Stored};
 use super::spool::Upload;
 use crate::app::App;
-use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::store::analysis::Measured;
 use crate::store::messages::{self, MessageRow, Published};
 use crate::store::{deletions, idempotency};
+use crate::{clock, render};
 
 /// How long a message that was set aside waits after the disk was full or not there.
 const RETRY: Duration = Duration::from_secs(5);
@@ -70,6 +71,11 @@ async fn run(app: App, mut row: MessageRow, upload: Upload, reply: oneshot::Send
             let set_aside = set_aside(&app, &mut row, &upload).await;
             drop(guard);
             let failed = set_aside.is_err();
+            if !failed {
+                let message = Box::new(render::message(&app.keys, &row, row.sender_id, clock::now()));
+                app.hub
+                    .tell(row.sender_id, &Ephemeral::MessageProcessing { message });
+            }
             answer(reply, set_aside.map(|()| Accepted::Processing(row.id)));
             let stored = work.await;
             match stored {
@@ -286,7 +292,17 @@ async fn fail(app: &App, row: &MessageRow, error: &ApiError) {
         .write(move |c| Box::pin(async move { Ok(messages::fail(c, id, &failure).await?) }))
         .await;
     match failed {
-        Ok(_) => unstage(app, row).await,
+        Ok(_) => {
+            let mut failed = row.clone();
+            failed.state = "failed".to_owned();
+            failed.version += 1;
+            let news = Ephemeral::MessageFailed {
+                message: Box::new(render::message(&app.keys, &failed, row.sender_id, clock::now())),
+                problem: error.problem().clone(),
+            };
+            app.hub.tell(row.sender_id, &news);
+            unstage(app, row).await;
+        }
         Err(error) => {
             tracing::warn!(message = %row.id, code = error.code().as_str(), "the failure could not be kept");
         }
