@@ -78,7 +78,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// All files below a folder; what vanishes while looking is not there.
-fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_owned()];
     while let Some(dir) = open.pop() {
