@@ -3,7 +3,10 @@
 //! One process needs nothing but a data directory. See ARCHITECTURE.md for the map.
 
 #![forbid(unsafe_code)]
-#![allow(unused_qualifications, reason = "utoipa's derives write full paths with the spans of ours")]
+#![allow(
+    unused_qualifications,
+    reason = "utoipa's derives write full paths with the spans of ours"
+)]
 
 mod access;
 mod app;

@@ -40,6 +40,18 @@ impl TestApp {
         }
     }
 
+    /// The next process on the same data directory.
+    pub(crate) async fn restart(self) -> Self {
+        crate::serve::close(&self.app).await;
+        let app = crate::serve::open(self.app.config.clone()).await.unwrap();
+        let router = crate::http::router(app.clone());
+        Self {
+            app,
+            router,
+            _dir: self._dir,
+        }
+    }
+
     /// Signs somebody up.
     pub(crate) async fn person(&self, username: &str) -> SessionCreated {
         let body = json!({"username": username, "password": PASSWORD});

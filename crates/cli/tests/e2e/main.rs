@@ -8,12 +8,21 @@
     reason = "seeds and figures of a run belong into the runner's output"
 )]
 
+mod authorisation;
+mod deletion;
 mod disk;
 mod documents;
 mod durability;
+mod groups;
 mod http_audio;
+mod hygiene;
 mod idempotency;
+mod journey;
 mod mutation;
+mod secrecy;
+mod slow_consumer;
+mod socket_rules;
+mod storm;
 
 use voxpost_testkit::{Server, ServerOptions};
 

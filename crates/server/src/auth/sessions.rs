@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use super::{Caller, token_hash};
 use crate::app::App;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::store::{StoreError, accounts, sessions};
+use crate::store::sessions;
 
 /// Sessions that are remembered; about 150 bytes each, twice.
 const CACHED: usize = 16_384;
@@ -92,66 +91,10 @@ impl Sessions {
         self.revoked.subscribe()
     }
 
-    /// Follows one caller's right to be here, for whatever outlives a request.
-    pub(crate) fn watch(&self, caller: Caller) -> Watch {
-        Watch {
-            caller,
-            revoked: self.revoked.subscribe(),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Cache> {
         // Nothing in here leaves it half-changed.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// See [`Sessions::watch`]. Begin to watch, then check the token: in this order no revocation slips between.
-pub(crate) struct Watch {
-    caller: Caller,
-    revoked: broadcast::Receiver<Revoked>,
-}
-
-impl Watch {
-    /// Returns when the caller's session was ended or its token expired. Safe to drop and call again.
-    pub(crate) async fn ended(&mut self, app: &App) {
-        let expiry = async {
-            let Some(at) = self.caller.expires_at else {
-                return std::future::pending().await;
-            };
-            let left = at.millis().saturating_sub(clock::now().millis());
-            tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
-        };
-        let revocation = async {
-            loop {
-                match self.revoked.recv().await {
-                    Ok(revoked) if revoked.hits(self.caller.user_id, self.caller.session_id) => return,
-                    Ok(_) => {}
-                    Err(broadcast::error::RecvError::Lagged(_)) => {
-                        // Some news were missed: ask.
-                        if !still_there(app, self.caller).await.unwrap_or(true) {
-                            return;
-                        }
-                    }
-                    Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
-                }
-            }
-        };
-        tokio::select! {
-            () = expiry => {}
-            () = revocation => {}
-        }
-    }
-}
-
-async fn still_there(app: &App, caller: Caller) -> Result<bool, StoreError> {
-    let mut c = app.store.read().await?;
-    Ok(match caller.session_id {
-        Some(id) => sessions::exists(&mut c, id).await?,
-        None => accounts::by_id(&mut c, caller.user_id)
-            .await?
-            .is_some_and(|user| user.deleted_at.is_none()),
-    })
 }
 
 /// Whom a session token stands for; None when it stands for nobody.

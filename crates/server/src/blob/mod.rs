@@ -145,6 +145,7 @@ impl Blobs {
     }
 
     /// Whether the object is there.
+    #[cfg(test)]
     pub(crate) async fn exists(&self, key: &str) -> Result<bool, BlobError> {
         match self.store.head(&Path::from(key)).await.map_err(BlobError::from) {
             Ok(_) => Ok(true),

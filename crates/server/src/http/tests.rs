@@ -38,9 +38,10 @@ async fn a_person_signs_up_signs_in_elsewhere_and_ends_that_session() {
     test.delete(&path, &ben.token).await.problem(ErrorCode::NotFound);
 
     let caller = authenticate(&test.app, phone).await.unwrap();
-    let mut watch = test.app.sessions.watch(caller);
+    let mut ended = test.app.sessions.subscribe();
     test.delete(&path, &ana.token).await.expect(204);
-    watch.ended(&test.app).await;
+    let news = ended.recv().await.unwrap();
+    assert!(news.hits(caller.user_id, caller.session_id));
     test.get("/v1/me", phone)
         .await
         .problem(ErrorCode::Unauthenticated);

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::config::Config;
 pub(crate) use lane::Lane;
 use locks::{KeyedGuard, KeyedLocks};
-pub(crate) use spool::{Spool, Spooler, Upload};
+pub(crate) use spool::{Spooler, Upload};
 
 /// What waits in the light lane: a second or so of work.
 const LIGHT_QUEUE: usize = 1024;

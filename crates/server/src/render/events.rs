@@ -141,7 +141,7 @@ impl Things {
         let token = tokens.write(row.id);
         let rendered = match kind {
             MessageCreated | MessageUpdated | MessageDeleted => self.message(keys, token, kind, row),
-            ConversationCreated | ConversationUpdated => self.conversation(token, kind, row),
+            ConversationCreated | ConversationUpdated => self.conversation(&token, kind, row),
             MemberJoined => match row.subject_id {
                 None => None,
                 Some(person) => members::newest_stay(c, row.conversation_id, person)
@@ -203,7 +203,7 @@ impl Things {
         })
     }
 
-    fn conversation(&self, token: String, kind: EventType, row: &EventRow) -> Option<Rendered> {
+    fn conversation(&self, token: &str, kind: EventType, row: &EventRow) -> Option<Rendered> {
         let conversation = self.conversations.get(&row.conversation_id)?;
         let members = self
             .members
@@ -216,7 +216,7 @@ impl Things {
                 EventType::ConversationCreated => Change::ConversationCreated { conversation },
                 _ => Change::ConversationUpdated { conversation },
             };
-            Utf8Bytes::from(json(token.clone(), row, change))
+            Utf8Bytes::from(json(token.to_owned(), row, change))
         };
         let people = members.iter().map(|member| member.user_id);
         let text = match members::kind(&conversation.kind) {
@@ -396,7 +396,7 @@ mod tests {
             };
             things.conversations.insert(row.conversation_id, conversation);
             let rendered = things
-                .conversation("t".into(), EventType::ConversationUpdated, &row)
+                .conversation("t", EventType::ConversationUpdated, &row)
                 .unwrap();
             let keys = keys();
             let can_send = |n| {

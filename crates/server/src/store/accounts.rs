@@ -71,32 +71,6 @@ pub(crate) async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
-/// Adds the account of an identity provider's person; false when the name or the person is there already.
-pub(crate) async fn insert_federated(
-    c: &mut Conn,
-    user: &User,
-    (issuer, subject): (&str, &str),
-    now: Timestamp,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "INSERT INTO users (id, username, display_name, search_text, issuer, subject, created_at)
-         SELECT $1, $2, $3, $4, $5, $6, $7
-         WHERE NOT EXISTS (SELECT 1 FROM retired_usernames WHERE username_hash = $8)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(user.id)
-    .bind(&user.username)
-    .bind(&user.display_name)
-    .bind(search_text(&user.username, &user.display_name))
-    .bind(issuer)
-    .bind(subject)
-    .bind(now.millis())
-    .bind(name_hash(&user.username))
-    .execute(c)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 /// By name, among those that are not deleted.
 pub(crate) async fn by_username(c: &mut Conn, username: &str) -> sqlx::Result<Option<UserRow>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -113,17 +87,6 @@ pub(crate) async fn by_id(c: &mut Conn, id: Uuid) -> sqlx::Result<Option<UserRow
         "SELECT {USER} FROM users WHERE id = $1"
     )))
     .bind(id)
-    .fetch_optional(c)
-    .await
-}
-
-/// The person of an identity provider, deleted or not.
-pub(crate) async fn by_subject(c: &mut Conn, issuer: &str, subject: &str) -> sqlx::Result<Option<UserRow>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {USER} FROM users WHERE issuer = $1 AND subject = $2"
-    )))
-    .bind(issuer)
-    .bind(subject)
     .fetch_optional(c)
     .await
 }
@@ -156,8 +119,7 @@ pub(crate) async fn set_password(c: &mut Conn, id: Uuid, password_hash: &str) ->
 }
 
 /// Takes away everything that tells who it was. The row stays, since messages and memberships point to it; the name is
-/// never given to anybody else, since others still know it as theirs. (issuer, subject) stays until
-/// [`forget_subject`], so that a token from before the deletion cannot make the account anew.
+/// never given to anybody else, since others still know it as theirs.
 pub(crate) async fn blank(c: &mut Conn, row: &UserRow, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO retired_usernames (username_hash) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(name_hash(&row.username))
@@ -174,15 +136,6 @@ pub(crate) async fn blank(c: &mut Conn, row: &UserRow, now: Timestamp) -> sqlx::
     .bind(now.millis())
     .execute(c)
     .await?;
-    Ok(())
-}
-
-/// Lets the same person of an identity provider have a new account.
-pub(crate) async fn forget_subject(c: &mut Conn, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("UPDATE users SET issuer = NULL, subject = NULL WHERE id = $1 AND deleted_at IS NOT NULL")
-        .bind(id)
-        .execute(c)
-        .await?;
     Ok(())
 }
 

@@ -136,12 +136,10 @@ async fn run(mut connection: Conn, mut queue: mpsc::Receiver<Command>, committed
             let _ = connection.execute("ROLLBACK").await;
         }
         for job in group {
-            job.finish(
-                outcome
-                    .as_ref()
-                    .map(|()| ())
-                    .map_err(StoreError::for_each_of_group),
-            );
+            job.finish(match &outcome {
+                Ok(()) => Ok(()),
+                Err(error) => Err(error.for_each_of_group()),
+            });
         }
         if outcome.is_ok() {
             committed.send_modify(|count| *count += 1);

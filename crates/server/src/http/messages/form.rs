@@ -71,7 +71,12 @@ impl Form {
     pub(super) async fn read(&mut self, spooler: &Spooler, expected: usize) -> ApiResult<(Fields, Upload)> {
         let mut fields = Fields::default();
         let mut sound = None;
-        while let Some(mut field) = self.multipart.next_field().await.map_err(broken)? {
+        while let Some(mut field) = self
+            .multipart
+            .next_field()
+            .await
+            .map_err(|error| broken(&error))?
+        {
             let name = field.name().unwrap_or_default().to_owned();
             if name == "audio" {
                 if sound.is_some() {
@@ -193,7 +198,7 @@ async fn next(field: &mut multer::Field<'static>, meter: &Meter) -> ApiResult<Op
     let chunk = timeout(SILENCE, field.chunk())
         .await
         .map_err(|_| ApiError::invalid("The body stopped in the middle."))?
-        .map_err(broken)?;
+        .map_err(|error| broken(&error))?;
     if let Some(chunk) = &chunk {
         meter.taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     }
@@ -245,8 +250,8 @@ enum BodyError {
     NoFields,
 }
 
-fn broken(error: multer::Error) -> ApiError {
-    if let multer::Error::StreamReadFailed(cause) = &error
+fn broken(error: &multer::Error) -> ApiError {
+    if let multer::Error::StreamReadFailed(cause) = error
         && let Some(BodyError::TooLarge(limit)) = cause.downcast_ref()
     {
         return too_large(*limit);

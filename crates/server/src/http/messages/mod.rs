@@ -8,3 +8,5 @@ mod form;
 pub(super) mod get;
 pub(super) mod list;
 mod range;
+#[cfg(test)]
+mod tests;

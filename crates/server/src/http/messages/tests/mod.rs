@@ -1,0 +1,123 @@
+//! Messages and their sound, through the whole server without a listener.
+
+mod delete;
+mod later;
+mod list;
+mod send;
+mod sound;
+
+use axum::body::Body;
+use axum::http::{Request, header};
+use serde_json::json;
+use uuid::Uuid;
+use voxpost_proto::api::{Message, Page, SessionCreated};
+
+use crate::testing::{Answer, TestApp};
+
+/// As Chromium's MediaRecorder writes it.
+pub(super) const CHROMIUM: &[u8] = include_bytes!("../../../../../audio/fixtures/opus/chromium.webm");
+/// As Firefox's MediaRecorder writes it.
+pub(super) const FIREFOX: &[u8] = include_bytes!("../../../../../audio/fixtures/opus/firefox.ogg");
+/// Has to be decoded.
+pub(super) const MP3: &[u8] = include_bytes!("../../../../../audio/fixtures/sound/cbr-44k1.mp3");
+
+const BOUNDARY: &str = "boundary";
+
+/// Ana, Ben, and their conversation.
+pub(super) struct Stage {
+    pub(super) app: TestApp,
+    pub(super) ana: SessionCreated,
+    pub(super) ben: SessionCreated,
+    pub(super) conversation: Uuid,
+}
+
+impl Stage {
+    pub(super) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub(super) async fn with(args: &[&str]) -> Self {
+        // A slow machine is no reason for another answer.
+        let patient = ["--patience-ms", "600000"];
+        let args: Vec<&str> = if args.contains(&patient[0]) {
+            args.to_vec()
+        } else {
+            [&patient, args].concat()
+        };
+        let app = TestApp::with(&args).await;
+        let (ana, ben) = (app.person("ana").await, app.person("ben").await);
+        let body = json!({"kind": "direct", "members": ["ben"]});
+        let made = app.post("/v1/conversations", &ana.token, body).await.expect(201);
+        let conversation = id(&made);
+        Self {
+            app,
+            ana,
+            ben,
+            conversation,
+        }
+    }
+
+    pub(super) async fn send(&self, fields: &[(&str, &[u8])]) -> Answer {
+        self.send_as(&self.ana.token, self.conversation, fields).await
+    }
+
+    pub(super) async fn send_as(&self, token: &str, conversation: Uuid, fields: &[(&str, &[u8])]) -> Answer {
+        self.app.send(request(token, conversation, form(fields))).await
+    }
+
+    pub(super) async fn say(&self, sound: &[u8]) -> Message {
+        self.send(&[("audio", sound)]).await.expect(201).parse()
+    }
+
+    pub(super) async fn list(&self, token: &str, query: &str) -> Page<Message> {
+        let path = format!("/v1/conversations/{}/messages{query}", self.conversation);
+        self.app.get(&path, token).await.expect(200).parse()
+    }
+
+    pub(super) async fn message(&self, token: &str, id: Uuid) -> Answer {
+        self.app.get(&format!("/v1/messages/{id}"), token).await
+    }
+
+    /// Every object in the store.
+    pub(super) async fn objects(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for shard in 0..=u8::MAX {
+            let listed = self.app.app.blobs.list(shard).await.unwrap();
+            keys.extend(listed.into_iter().map(|object| object.key));
+        }
+        keys
+    }
+}
+
+pub(super) fn id(answer: &Answer) -> Uuid {
+    answer.json()["id"].as_str().unwrap().parse().unwrap()
+}
+
+pub(super) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let file = if *name == "audio" {
+            "; filename=\"../a\""
+        } else {
+            ""
+        };
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(value);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+pub(super) fn request(token: &str, conversation: Uuid, body: Vec<u8>) -> Request<Body> {
+    Request::post(format!("/v1/conversations/{conversation}/messages"))
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(
+            header::CONTENT_TYPE,
+            format!("multipart/form-data; boundary={BOUNDARY}"),
+        )
+        .header(header::CONTENT_LENGTH, body.len())
+        .body(Body::from(body))
+        .unwrap()
+}
