@@ -47,7 +47,7 @@ pub struct Report {
 /// Decodes a whole sound file and tells what is in it.
 ///
 /// # Errors
-/// As [`normalise`](crate::normalise), except that the limits are so wide that only nonsense passes them.
+/// As [`normalise`](crate::normalise()), except that the limits are so wide that only nonsense passes them.
 pub fn inspect(mut input: impl Input, cancelled: &dyn Fn() -> bool) -> Result<Report, Error> {
     let source = match open(&mut input)? {
         (source, Track::Opus(mut demux)) => {

@@ -1,6 +1,6 @@
 //! Sound for Voxpost: bytes and samples in, bytes and samples out.
 //!
-//! [`probe`] says what some bytes are, [`normalise`] turns them into the one canonical form: Ogg Opus (RFC 7845),
+//! [`probe`] says what some bytes are, [`normalise()`] turns them into the one canonical form: Ogg Opus (RFC 7845),
 //! 48 kHz, one logical stream. Opus stays as it is (a remux: every packet bit-exact and in order), everything else
 //! is decoded and encoded anew.
 //!

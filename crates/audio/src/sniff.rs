@@ -83,7 +83,7 @@ pub struct Probe {
     pub container: Container,
     /// The codec of the sound track that will be used.
     pub codec: Codec,
-    /// Whether [`normalise`](crate::normalise) can keep the packets (cheap), or has to decode (expensive).
+    /// Whether [`normalise`](crate::normalise()) can keep the packets (cheap), or has to decode (expensive).
     pub remux: bool,
     /// Media type for `source.type`, such as `audio/webm; codecs=opus`.
     pub mime: String,

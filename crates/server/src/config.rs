@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::telemetry::LogFormat;
+
 /// Settings of `voxpost serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Config {
@@ -79,6 +81,14 @@ pub struct Config {
     /// Messages of one person in a second, six times as many at once; 0 = no limit.
     #[arg(long, env = "VOXPOST_RATE_MESSAGES", default_value_t = 10)]
     pub rate_messages: u32,
+
+    /// What is logged on standard error: a level (`warn`, `info`, `debug`), or more finely `voxpost_server=debug,info`.
+    #[arg(long, env = "VOXPOST_LOG", default_value = "info")]
+    pub log: String,
+
+    /// How log lines are written.
+    #[arg(long, env = "VOXPOST_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 /// Where a certificate comes from when the operator has none.

@@ -29,6 +29,7 @@ mod render;
 mod serve;
 mod socket;
 mod store;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 mod tls;

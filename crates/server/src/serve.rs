@@ -34,6 +34,9 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("cannot use the certificate (--tls, --tls-cert, --tls-key): {0}")]
     Tls(io::Error),
+    /// The log's filter cannot be read.
+    #[error("cannot log as asked (--log): {0}")]
+    Log(String),
     /// The database cannot be opened.
     #[error("cannot open the database: {0}")]
     Database(String),
@@ -79,6 +82,7 @@ pub(crate) async fn close(app: &App) {
 /// Runs until it is told to stop (SIGINT, SIGTERM); returns when everything that was accepted is durable.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
     let listen = config.listen;
+    crate::telemetry::start(&config).map_err(ServeError::Log)?;
     let app = open(config).await?;
     housekeeping::start(&app, housekeeping::Rhythm::default())
         .await

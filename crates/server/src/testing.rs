@@ -109,8 +109,11 @@ pub(crate) fn config(data_dir: &std::path::Path, args: &[&str]) -> Config {
         config: Config,
     }
     let data_dir = data_dir.to_str().unwrap();
+    // A test asks again and again until something is so; tests of the limit set it themselves.
     let line = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir];
-    let parsed = <Line as clap::Parser>::try_parse_from(line.iter().chain(args));
+    let unlimited = ["--rate-requests", "0"];
+    let unlimited = unlimited.iter().filter(|_| !args.contains(&"--rate-requests"));
+    let parsed = <Line as clap::Parser>::try_parse_from(line.iter().chain(unlimited).chain(args));
     parsed.unwrap_or_else(|error| panic!("{error}")).config
 }
 

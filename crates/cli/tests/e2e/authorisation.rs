@@ -27,8 +27,6 @@ enum For {
 const ENDPOINTS: &[(&str, &str, For)] = &[
     ("GET", "/healthz", For::Anybody),
     ("GET", "/readyz", For::Anybody),
-    ("GET", "/openapi.json", For::Anybody),
-    ("GET", "/docs", For::Anybody),
     ("GET", "/v1/config", For::Anybody),
     ("POST", "/v1/accounts", For::Anybody),
     ("POST", "/v1/sessions", For::Anybody),

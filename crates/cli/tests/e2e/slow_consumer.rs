@@ -17,7 +17,7 @@ async fn a_listener_that_does_not_read_is_cut_off_and_misses_nothing() {
     let start = sleeping.token.clone();
     let before = server.resident_kib();
     let rounds = 4_000;
-    let title = |n: i64| format!("{n} {}", "long title ".repeat(7));
+    let title = |n: i64| format!("{n}{}", " long title".repeat(7));
     for n in 1..=rounds {
         ana.patch(&path, &serde_json::json!({"title": title(n)}))
             .await

@@ -23,6 +23,11 @@ async fn soak_a_storm_of_senders_reaches_every_listener_once_and_in_order() {
     let group = senders[0].group("storm", &everybody).await.id;
     let clip = Clip::webm(0.5, 440);
     let dice = Dice::new("storm");
+    // Where everybody begins, before a word is said.
+    let mut starts = Vec::new();
+    for ear in &ears {
+        starts.push(ear.socket().await.vanish());
+    }
 
     let talk = join_all(senders.iter().map(|sender| async {
         let mut mine = Vec::new();
@@ -34,9 +39,13 @@ async fn soak_a_storm_of_senders_reaches_every_listener_once_and_in_order() {
     let (poller, listeners) = ears.split_last().expect("five ears");
     let listen = join_all(listeners.iter().enumerate().map(|(n, ear)| {
         let dice = Dice(dice.0.wrapping_add(n as u64));
-        hear_all(ear, group, total, dice)
+        hear_all(ear, group, total, dice, starts[n].clone())
     }));
-    let (spoken, heard, polled) = tokio::join!(talk, listen, poll_all(poller, group, total));
+    let (spoken, heard, polled) = tokio::join!(
+        talk,
+        listen,
+        poll_all(poller, group, total, starts[listeners.len()].clone())
+    );
 
     let mut by_seq: Vec<(i64, Uuid)> = Vec::new();
     for message in spoken.iter().flatten() {
@@ -66,9 +75,14 @@ async fn soak_a_storm_of_senders_reaches_every_listener_once_and_in_order() {
 }
 
 /// Hears every message by socket, losing the connection after a random number of events again and again.
-async fn hear_all(ear: &Person, group: Uuid, total: usize, mut dice: Dice) -> Vec<(i64, Uuid)> {
+async fn hear_all(
+    ear: &Person,
+    group: Uuid,
+    total: usize,
+    mut dice: Dice,
+    mut token: String,
+) -> Vec<(i64, Uuid)> {
     let mut story = Story::default();
-    let mut token = ear.socket().await.vanish();
     while story.created.len() < total {
         let mut socket = ear.socket_since(&token).await;
         for event in std::mem::take(&mut socket.replay) {
@@ -89,9 +103,8 @@ async fn hear_all(ear: &Person, group: Uuid, total: usize, mut dice: Dice) -> Ve
 }
 
 /// The same by long polling.
-async fn poll_all(ear: &Person, group: Uuid, total: usize) -> Vec<(i64, Uuid)> {
+async fn poll_all(ear: &Person, group: Uuid, total: usize, mut token: String) -> Vec<(i64, Uuid)> {
     let mut story = Story::default();
-    let mut token = ear.socket().await.vanish();
     while story.created.len() < total {
         let page = ear.sync(&token, 20_000).await;
         for event in &page.items {

@@ -1,5 +1,6 @@
 //! The HTTP face: one endpoint, one file. The OpenAPI document is made from the handlers, so it cannot disagree.
 
+mod access_log;
 mod accounts;
 mod config;
 mod conversations;
@@ -66,6 +67,7 @@ pub(crate) fn router(app: App) -> Router {
         })
         .fallback(web::file_or_not_found)
         .layer(axum::middleware::map_response(headers::add))
+        .layer(axum::middleware::from_fn(access_log::log))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(app)
 }
