@@ -22,7 +22,7 @@ pub(crate) struct Caller {
     pub(crate) user_id: Uuid,
     /// None for a token of another issuer.
     pub(crate) session_id: Option<Uuid>,
-    /// When the token ends by itself. An open socket must be closed then, see [`Sessions::watch`].
+    /// When the token ends by itself. An open socket must be closed then, see [`Sessions::subscribe`].
     pub(crate) expires_at: Option<Timestamp>,
 }
 

@@ -1,6 +1,6 @@
 //! From what somebody sent to a message that others can hear.
 //!
-//! Bytes come in through a [`Spool`]; [`message::accept`] makes the canonical object in one of two [lanes](lane::Lane), stores
+//! Bytes come in through a [`spool`]; [`message::accept`] makes the canonical object in one of two [lanes](lane::Lane), stores
 //! it durably, and only then publishes the message.
 
 mod lane;
