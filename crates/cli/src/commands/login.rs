@@ -24,7 +24,7 @@ const MAX_LINE_BYTES: u64 = 4096;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LoginArgs {
-    /// The server's address, such as https://voice.example.org [default: the one of the session before].
+    /// The server's address, such as `https://voice.example.org` [default: the one of the session before].
     #[arg(value_name = "URL")]
     server: Option<String>,
 

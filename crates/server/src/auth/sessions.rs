@@ -75,7 +75,7 @@ impl Sessions {
     }
 
     /// To be called once the end of these sessions is committed: from now on their tokens open nothing, and
-    /// whoever [watches](Self::watch) learns it.
+    /// whoever [watches](Self::subscribe) learns it.
     pub(crate) fn revoke(&self, revoked: Revoked) {
         let mut cache = self.lock();
         cache.epoch += 1;

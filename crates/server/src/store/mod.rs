@@ -58,7 +58,7 @@ impl Store {
     /// Runs `job` in a transaction and returns when that is durable. Jobs that wait at the same time share one commit;
     /// a job that fails undoes its own changes and nobody else's. It runs to its end also when the caller goes away.
     ///
-    /// ```ignore
+    /// ```text
     /// store.write(move |c| Box::pin(async move { accounts::insert(c, &user).await })).await?;
     /// ```
     pub(crate) async fn write<T, E, F>(&self, job: F) -> Result<T, E>
