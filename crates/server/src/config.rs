@@ -82,6 +82,10 @@ pub struct Config {
     #[arg(long, env = "VOXPOST_RATE_MESSAGES", default_value_t = 10)]
     pub rate_messages: u32,
 
+    /// Where the operator asks: `/metrics` for Prometheus. Nothing when it is not given; keep it off the open network.
+    #[arg(long, env = "VOXPOST_OPS_LISTEN")]
+    pub ops_listen: Option<SocketAddr>,
+
     /// What is logged on standard error: a level (`warn`, `info`, `debug`), or more finely `voxpost_server=debug,info`.
     #[arg(long, env = "VOXPOST_LOG", default_value = "info")]
     pub log: String,

@@ -25,6 +25,7 @@ mod keys;
 mod limits;
 #[cfg(test)]
 mod live_testing;
+mod ops;
 mod render;
 mod serve;
 mod socket;

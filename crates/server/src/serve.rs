@@ -34,6 +34,9 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("cannot use the certificate (--tls, --tls-cert, --tls-key): {0}")]
     Tls(io::Error),
+    /// The operator's address cannot be used.
+    #[error("cannot listen on {0} (--ops-listen): {1}")]
+    OpsListen(std::net::SocketAddr, io::Error),
     /// The log's filter cannot be read.
     #[error("cannot log as asked (--log): {0}")]
     Log(String),
@@ -83,6 +86,10 @@ pub(crate) async fn close(app: &App) {
 pub async fn serve(config: Config) -> Result<(), ServeError> {
     let listen = config.listen;
     crate::telemetry::start(&config).map_err(ServeError::Log)?;
+    if let Some(listen) = config.ops_listen {
+        let address = crate::ops::start(listen).await?;
+        tracing::info!(%address, "metrics are at /metrics");
+    }
     let app = open(config).await?;
     housekeeping::start(&app, housekeeping::Rhythm::default())
         .await
