@@ -1,6 +1,11 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use std::env;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use voxpost_server::Config;
 
 use crate::bench::BenchArgs;
 use crate::commands::{
@@ -43,7 +48,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the server.
-    Serve(Box<voxpost_server::Config>),
+    Serve(Box<Config>),
     /// Make a code that lets one person sign up at the server whose data directory is here.
     Invite(InviteArgs),
     /// Sign in at a server and keep the session; or sign up.
@@ -69,6 +74,21 @@ pub(crate) enum Command {
 }
 
 impl Args {
+    /// Reads the command line and what `serve --config FILE` adds to it; ends the process where that is wrong.
+    pub(crate) fn read() -> Self {
+        let mut line: Vec<_> = env::args_os().collect();
+        let mut matches = Self::command().get_matches_from(&line);
+        if let Some(("serve", serve)) = matches.subcommand()
+            && let Some(file) = serve.get_one::<PathBuf>("config")
+        {
+            let more = Config::arguments_of_file(file, serve)
+                .unwrap_or_else(|error| Self::command().error(ErrorKind::ValueValidation, error).exit());
+            line.extend(more);
+            matches = Self::command().get_matches_from(line);
+        }
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Whether programs read the output.
     pub(crate) fn json(&self) -> bool {
         self.json
@@ -77,8 +97,6 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

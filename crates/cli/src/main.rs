@@ -16,10 +16,8 @@ mod stats;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::read();
     let mut screen = screen::Screen::new(args.json(), args.color);
     match run::run(args, &mut screen) {
         Ok(()) => exit::Exit::Ok.into(),

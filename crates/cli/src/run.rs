@@ -15,6 +15,9 @@ pub(crate) fn run(args: Args, screen: &mut Screen) -> Result<(), Failure> {
         _ => log_to_standard_error(),
     }
     match args.command {
+        Command::Serve(config) if config.example_config => {
+            screen.line(voxpost_server::Config::example_file().trim_end())
+        }
         Command::Serve(config) => {
             let runtime = Runtime::new().map_err(Failure::other)?;
             runtime

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::auth::{Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
+use crate::http::health::Readiness;
 use crate::hub::Hub;
 use crate::ingest::Ingest;
 use crate::keys::Keys;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) blobs: Blobs,
     pub(crate) ingest: Ingest,
+    pub(crate) readiness: Readiness,
 }
 
 impl App {

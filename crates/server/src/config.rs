@@ -1,58 +1,59 @@
-//! What can be configured.
+//! What can be configured. The flags are the one definition: the environment, the [file] and the [reference] follow from
+//! them.
+
+pub(crate) mod file;
+mod origins;
+mod proxies;
+mod reference;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+pub use self::file::ConfigFileError;
+pub(crate) use self::origins::AllowedOrigin;
+pub(crate) use self::proxies::{TrustedProxy, client_address};
 use crate::telemetry::LogFormat;
 
-/// Settings of `voxpost serve`.
+/// Settings of `voxpost serve`. A flag wins over the environment, the environment over the file, the file over the default.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Listening")]
 pub struct Config {
+    /// Read settings from this TOML file; `--example-config` prints one with every key and its default.
+    #[arg(long, env = "VOXPOST_CONFIG_FILE", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print a configuration file with every key and its default, and end.
+    #[arg(long)]
+    pub example_config: bool,
+
     /// Where to listen.
     #[arg(long, env = "VOXPOST_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Where everything is kept; made when it is not there.
-    #[arg(long, env = "VOXPOST_DATA_DIR", default_value = "data")]
-    pub data_dir: PathBuf,
+    /// An address or network of a reverse proxy, whose `X-Forwarded-For` is believed. Comma-separated, or several times.
+    #[arg(
+        long,
+        env = "VOXPOST_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_name = "NETWORK"
+    )]
+    pub(crate) trusted_proxy: Vec<TrustedProxy>,
 
-    /// The largest file in one multipart request, in bytes.
-    #[arg(long, env = "VOXPOST_MAX_MULTIPART_BYTES", default_value_t = 10 << 20)]
-    pub max_multipart_bytes: u64,
+    /// A site whose pages may use this server, such as `https://app.example`; `*` for every site. Comma-separated, or several
+    /// times. The server's own page always may.
+    #[arg(
+        long,
+        env = "VOXPOST_ALLOWED_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub(crate) allowed_origin: Vec<AllowedOrigin>,
 
-    /// The largest source file of any kind of upload, in bytes.
-    #[arg(long, env = "VOXPOST_MAX_AUDIO_BYTES", default_value_t = 512 << 20)]
-    pub max_audio_bytes: u64,
-
-    /// The longest message, in milliseconds.
-    #[arg(long, env = "VOXPOST_MAX_DURATION_MS", default_value_t = 2 * 60 * 60 * 1000)]
-    pub max_duration_ms: u64,
-
-    /// How long a sender waits until the sound is ready, in milliseconds; then the message is kept and finished later (202).
-    #[arg(long, env = "VOXPOST_PATIENCE_MS", default_value_t = 2000)]
-    pub patience_ms: u64,
-
-    /// How long an event can be replayed, in days.
-    #[arg(long, env = "VOXPOST_EVENT_DAYS", default_value_t = 30)]
-    pub event_days: u32,
-
-    /// How often an open socket is pinged, in milliseconds.
-    #[arg(long, env = "VOXPOST_HEARTBEAT_MS", default_value_t = 30_000)]
-    pub heartbeat_ms: u64,
-
-    /// How many sockets and waiting syncs one person may have open; 0 = no bound.
-    #[arg(long, env = "VOXPOST_MAX_SOCKETS_PER_USER", default_value_t = 1_000)]
-    pub max_sockets_per_user: usize,
-
-    /// Who may sign up: `auto` is open on a loopback address and by invite on any other.
-    #[arg(long, env = "VOXPOST_SIGN_UP", value_enum, default_value = "auto")]
-    pub sign_up: SignUp,
-
-    /// After how many days without use a session ends; 0 = never.
-    #[arg(long, env = "VOXPOST_SESSION_IDLE_DAYS", default_value_t = 90)]
-    pub session_idle_days: u32,
+    /// How many connections may be open; more are closed at once. 0 = no bound but what the system has.
+    #[arg(long, env = "VOXPOST_MAX_CONNECTIONS", default_value_t = 20_000)]
+    pub max_connections: usize,
 
     /// Serve HTTPS with a certificate of our own, made in the data directory on the first start.
     #[arg(long, env = "VOXPOST_TLS", value_enum, conflicts_with = "tls_cert")]
@@ -66,32 +67,138 @@ pub struct Config {
     #[arg(long, env = "VOXPOST_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
+    /// How long requests may take to end once the server is told to stop, in milliseconds; a second signal stops at once.
+    #[arg(long, env = "VOXPOST_SHUTDOWN_GRACE_MS", default_value_t = 10_000)]
+    pub shutdown_grace_ms: u64,
+
+    /// Where everything is kept; made when it is not there.
+    #[arg(
+        long,
+        help_heading = "Storage",
+        env = "VOXPOST_DATA_DIR",
+        default_value = "data"
+    )]
+    pub data_dir: PathBuf,
+
+    /// How long an event can be replayed, in days.
+    #[arg(
+        long,
+        help_heading = "Storage",
+        env = "VOXPOST_EVENT_DAYS",
+        default_value_t = 30
+    )]
+    pub event_days: u32,
+
+    /// Who may sign up: `auto` is open on a loopback address and by invite on any other.
+    #[arg(
+        long,
+        help_heading = "Accounts",
+        env = "VOXPOST_SIGN_UP",
+        value_enum,
+        default_value = "auto"
+    )]
+    pub sign_up: SignUp,
+
+    /// After how many days without use a session ends; 0 = never.
+    #[arg(
+        long,
+        help_heading = "Accounts",
+        env = "VOXPOST_SESSION_IDLE_DAYS",
+        default_value_t = 90
+    )]
+    pub session_idle_days: u32,
+
+    /// The largest file in one multipart request, in bytes.
+    #[arg(long, help_heading = "Messages", env = "VOXPOST_MAX_MULTIPART_BYTES", default_value_t = 10 << 20)]
+    pub max_multipart_bytes: u64,
+
+    /// The largest source file of any kind of upload, in bytes.
+    #[arg(long, help_heading = "Messages", env = "VOXPOST_MAX_AUDIO_BYTES", default_value_t = 512 << 20)]
+    pub max_audio_bytes: u64,
+
+    /// The longest message, in milliseconds.
+    #[arg(long, help_heading = "Messages", env = "VOXPOST_MAX_DURATION_MS", default_value_t = 2 * 60 * 60 * 1000)]
+    pub max_duration_ms: u64,
+
+    /// How long a sender waits until the sound is ready, in milliseconds; then the message is kept and finished later (202).
+    #[arg(
+        long,
+        help_heading = "Messages",
+        env = "VOXPOST_PATIENCE_MS",
+        default_value_t = 2000
+    )]
+    pub patience_ms: u64,
+
+    /// How often an open socket is pinged, in milliseconds.
+    #[arg(
+        long,
+        help_heading = "Sockets",
+        env = "VOXPOST_HEARTBEAT_MS",
+        default_value_t = 30_000
+    )]
+    pub heartbeat_ms: u64,
+
+    /// How many sockets and waiting syncs one person may have open; 0 = no bound.
+    #[arg(
+        long,
+        help_heading = "Sockets",
+        env = "VOXPOST_MAX_SOCKETS_PER_USER",
+        default_value_t = 1_000
+    )]
+    pub max_sockets_per_user: usize,
+
     /// Sign-ups from one address in a minute; 0 = no limit.
-    #[arg(long, env = "VOXPOST_RATE_SIGN_UPS", default_value_t = 30)]
+    #[arg(
+        long,
+        help_heading = "Rates",
+        env = "VOXPOST_RATE_SIGN_UPS",
+        default_value_t = 30
+    )]
     pub rate_sign_ups: u32,
 
     /// Failed logins from one address in a minute; 0 = no limit.
-    #[arg(long, env = "VOXPOST_RATE_FAILED_LOGINS", default_value_t = 30)]
+    #[arg(
+        long,
+        help_heading = "Rates",
+        env = "VOXPOST_RATE_FAILED_LOGINS",
+        default_value_t = 30
+    )]
     pub rate_failed_logins: u32,
 
     /// Requests of one person in a second, three times as many at once; 0 = no limit.
-    #[arg(long, env = "VOXPOST_RATE_REQUESTS", default_value_t = 100)]
+    #[arg(
+        long,
+        help_heading = "Rates",
+        env = "VOXPOST_RATE_REQUESTS",
+        default_value_t = 100
+    )]
     pub rate_requests: u32,
 
     /// Messages of one person in a second, six times as many at once; 0 = no limit.
-    #[arg(long, env = "VOXPOST_RATE_MESSAGES", default_value_t = 10)]
+    #[arg(
+        long,
+        help_heading = "Rates",
+        env = "VOXPOST_RATE_MESSAGES",
+        default_value_t = 10
+    )]
     pub rate_messages: u32,
 
-    /// Where the operator asks: `/metrics` for Prometheus. Nothing when it is not given; keep it off the open network.
-    #[arg(long, env = "VOXPOST_OPS_LISTEN")]
+    /// Where the operator asks: `/metrics` for Prometheus. A port alone is on loopback. Nothing when it is not given.
+    #[arg(long, help_heading = "Operation", env = "VOXPOST_OPS_LISTEN", value_parser = loopback_port_or_address, value_name = "[ADDRESS:]PORT")]
     pub ops_listen: Option<SocketAddr>,
 
     /// What is logged on standard error: a level (`warn`, `info`, `debug`), or more finely `voxpost_server=debug,info`.
-    #[arg(long, env = "VOXPOST_LOG", default_value = "info")]
+    #[arg(long, help_heading = "Operation", env = "VOXPOST_LOG", default_value = "info")]
     pub log: String,
 
     /// How log lines are written.
-    #[arg(long, env = "VOXPOST_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(
+        long,
+        help_heading = "Operation",
+        env = "VOXPOST_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -140,4 +247,13 @@ impl Config {
     pub(crate) fn session_idle_ms(&self) -> i64 {
         i64::from(self.session_idle_days) * 24 * 60 * 60 * 1000
     }
+}
+
+/// An address with its port, or a port alone, which is on loopback.
+fn loopback_port_or_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    text.parse()
+        .map_err(|_| "give a port, or an address with a port such as 127.0.0.1:9100".to_owned())
 }

@@ -23,6 +23,7 @@ mod ingest;
 mod invites;
 mod keys;
 mod limits;
+mod listen;
 #[cfg(test)]
 mod live_testing;
 mod ops;
@@ -30,12 +31,13 @@ mod render;
 mod serve;
 mod socket;
 mod store;
+mod supervise;
 mod telemetry;
 #[cfg(test)]
 mod testing;
 mod tls;
 
-pub use config::Config;
+pub use config::{Config, ConfigFileError};
 pub use housekeeping::{DoctorReport, doctor};
 pub use invites::{Invite, create_invite};
 pub use serve::{ServeError, serve};

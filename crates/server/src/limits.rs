@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -26,27 +26,42 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            sign_ups: Limit::new(60.0, config.rate_sign_ups, config.rate_sign_ups),
-            failed_logins: Limit::new(60.0, config.rate_failed_logins, config.rate_failed_logins),
-            requests: Limit::new(1.0, config.rate_requests, config.rate_requests.saturating_mul(3)),
-            messages: Limit::new(1.0, config.rate_messages, config.rate_messages.saturating_mul(6)),
+            sign_ups: Limit::new("sign_ups", 60.0, config.rate_sign_ups, config.rate_sign_ups),
+            failed_logins: Limit::new(
+                "failed_logins",
+                60.0,
+                config.rate_failed_logins,
+                config.rate_failed_logins,
+            ),
+            requests: Limit::new(
+                "requests",
+                1.0,
+                config.rate_requests,
+                config.rate_requests.saturating_mul(3),
+            ),
+            messages: Limit::new(
+                "messages",
+                1.0,
+                config.rate_messages,
+                config.rate_messages.saturating_mul(6),
+            ),
         }
     }
 
     /// One more sign-up from this address.
     pub(crate) fn sign_up(&self, address: Option<IpAddr>) -> ApiResult<()> {
-        self.sign_ups.take(address)
+        self.sign_ups.take(address.map(subscriber))
     }
 
     /// A login that may fail; [`Limits::logged_in`] gives it back. Counted before it is checked, since otherwise guesses made
     /// at the same time would not count.
     pub(crate) fn login(&self, address: Option<IpAddr>) -> ApiResult<()> {
-        self.failed_logins.take(address)
+        self.failed_logins.take(address.map(subscriber))
     }
 
     /// The login did not fail.
     pub(crate) fn logged_in(&self, address: Option<IpAddr>) {
-        self.failed_logins.give_back(address);
+        self.failed_logins.give_back(address.map(subscriber));
     }
 
     /// One more request of this person.
@@ -60,8 +75,17 @@ impl Limits {
     }
 }
 
+/// One subscriber has a whole /64 of IPv6 (RFC 6177 §2), and could else be as many as there are addresses in it.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
 /// The generic cell rate algorithm (ITU-T I.371): of each key only the time at which its bucket is full again is kept.
 struct Limit<K> {
+    name: &'static str,
     /// Seconds that one takes to come back; None without a limit.
     interval: Option<f64>,
     burst: f64,
@@ -71,8 +95,9 @@ struct Limit<K> {
 
 impl<K: Hash + Eq> Limit<K> {
     /// `count` in `period` seconds, `burst` at once.
-    fn new(period: f64, count: u32, burst: u32) -> Self {
+    fn new(name: &'static str, period: f64, count: u32, burst: u32) -> Self {
         Self {
+            name,
             interval: (count > 0).then(|| period / f64::from(count)),
             burst: f64::from(burst),
             started: Instant::now(),
@@ -84,11 +109,12 @@ impl<K: Hash + Eq> Limit<K> {
         let now = self.started.elapsed().as_secs_f64();
         match self.take_at(key, now) {
             Ok(()) => Ok(()),
-            Err(wait) => Err(ApiError::new(
-                ErrorCode::RateLimited,
-                "Too many of these in a short time. Wait and go on.",
-            )
-            .retry_after(wait.ceil().max(1.0) as u64)),
+            Err(wait) => {
+                metrics::counter!("voxpost_rate_limited_total", "limit" => self.name).increment(1);
+                let detail = "Too many of these in a short time. Wait and go on.";
+                let refused = ApiError::new(ErrorCode::RateLimited, detail);
+                Err(refused.retry_after(wait.ceil().max(1.0) as u64))
+            }
         }
     }
 
@@ -135,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_then_one_for_each_interval() {
-        let limit = Limit::new(60.0, 30, 30);
+        let limit = Limit::new("test", 60.0, 30, 30);
         for _ in 0..30 {
             limit.take_at(Some(1), 5.0).unwrap();
         }
@@ -147,19 +173,28 @@ mod tests {
     }
 
     #[test]
+    fn all_addresses_of_one_subscriber_are_one() {
+        let [first, second, other] = ["2001:db8:1:2::5", "2001:db8:1:2:ffff::1", "2001:db8:1:3::5"]
+            .map(|text| subscriber(text.parse().unwrap()));
+        assert_eq!(first, second);
+        assert_ne!(first, other);
+        assert_eq!(subscriber("192.0.2.1".parse().unwrap()).to_string(), "192.0.2.1");
+    }
+
+    #[test]
     fn what_is_given_back_can_be_taken_again_and_zero_is_no_limit() {
-        let limit = Limit::new(60.0, 1, 1);
+        let limit = Limit::new("test", 60.0, 1, 1);
         for _ in 0..10 {
             limit.take_at(Some(1), 0.0).unwrap();
             limit.give_back(Some(1));
         }
-        let none = Limit::new(1.0, 0, 0);
+        let none = Limit::new("test", 1.0, 0, 0);
         assert!((0..1000).all(|_| none.take_at(Some(1), 0.0).is_ok()));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let limit = Limit::new(60.0, 1, 1);
+        let limit = Limit::new("test", 60.0, 1, 1);
         for key in 0..3 * MAX_KEYS {
             let _ = limit.take_at(Some(key), 0.0);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
 use crate::serve::ServeError;
@@ -15,6 +15,9 @@ use crate::serve::ServeError;
 const BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
+
+/// Writes that shared a commit.
+const JOBS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -26,6 +29,8 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<SocketAddr, ServeError> 
     let handle = builder()
         .install_recorder()
         .map_err(|error| failed(std::io::Error::other(error)))?;
+    describe();
+    metrics_process::Collector::default().describe();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         // Folds what was measured, so that nothing piles up where nobody asks.
@@ -47,10 +52,75 @@ fn builder() -> PrometheusBuilder {
     PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
         .expect("there are buckets")
+        .set_buckets_for_metric(Matcher::Full("voxpost_commit_jobs".to_owned()), &JOBS)
+        .expect("there are buckets")
+}
+
+/// What Prometheus shows beside the names.
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    metrics::gauge!("voxpost_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    describe_gauge!("voxpost_build_info", "1, with the version as a label");
+    describe_counter!("voxpost_http_requests_total", "Requests by route and status");
+    describe_histogram!(
+        "voxpost_http_request_seconds",
+        "Time to the head of the answer, by route"
+    );
+    describe_counter!("voxpost_problems_total", "Refusals and failures by error code");
+    describe_counter!(
+        "voxpost_rate_limited_total",
+        "Requests refused by a rate limit, by limit"
+    );
+    describe_gauge!("voxpost_connections_open", "Connections of the main listener");
+    describe_counter!(
+        "voxpost_connections_refused_total",
+        "Connections closed for --max-connections"
+    );
+    describe_counter!(
+        "voxpost_connections_failed_total",
+        "Connections that failed before a request, refused ones included"
+    );
+    describe_gauge!("voxpost_sockets_open", "Open sockets and waiting syncs");
+    describe_counter!(
+        "voxpost_sockets_behind_total",
+        "Times a slow socket was sent back to the log"
+    );
+    describe_counter!(
+        "voxpost_events_dispatched_total",
+        "Durable events taken from the log to open sockets"
+    );
+    describe_histogram!(
+        "voxpost_commit_seconds",
+        "Time of one group commit, its fsync included"
+    );
+    describe_histogram!("voxpost_commit_jobs", "Writes that shared a commit");
+    describe_counter!("voxpost_commits_failed_total", "Group commits that were undone");
+    describe_gauge!("voxpost_writes_waiting", "Writes that wait for the writer");
+    describe_counter!("voxpost_ingest_total", "Sounds taken or refused, by outcome");
+    describe_histogram!(
+        "voxpost_normalise_seconds",
+        "Time to bring one sound into canonical form"
+    );
+    describe_histogram!("voxpost_object_put_seconds", "Time to store one sound durably");
+    describe_gauge!(
+        "voxpost_lane_waiting",
+        "Sounds that wait for a worker thread, by lane"
+    );
+    describe_histogram!("voxpost_lane_wait_seconds", "How long they waited");
+    describe_counter!(
+        "voxpost_lane_refused_total",
+        "Sounds refused because too many waited"
+    );
+    describe_counter!(
+        "voxpost_task_restarts_total",
+        "Background tasks that ended by a bug and were started again"
+    );
 }
 
 fn router(handle: PrometheusHandle) -> Router {
+    let process = metrics_process::Collector::default();
     let metrics = move || async move {
+        process.collect();
         (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
             handle.render(),

@@ -1,26 +1,26 @@
 //! From a configuration to a running server, and to a clean end.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Shared};
 use crate::auth::{Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
 use crate::housekeeping;
+use crate::http::health::Readiness;
 use crate::hub::{self, Hub};
 use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::listen::{self, descriptors};
 use crate::store::{Store, StoreError};
-use crate::tls;
-
-/// How long requests may take to finish once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+use crate::tls::{self, Certificate};
 
 /// Why the server could not start or had to stop; the text says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum ServeError {
     /// The operator's address cannot be used.
     #[error("cannot listen on {0} (--ops-listen): {1}")]
     OpsListen(std::net::SocketAddr, io::Error),
+    /// The signals to stop cannot be caught.
+    #[error("cannot wait for SIGINT and SIGTERM: {0}")]
+    Signals(io::Error),
     /// The log's filter cannot be read.
     #[error("cannot log as asked (--log): {0}")]
     Log(String),
@@ -70,6 +73,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
         hub,
         blobs,
         ingest,
+        readiness: Readiness::default(),
     });
     hub::start(&app);
     Ok(app)
@@ -94,79 +98,85 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     housekeeping::start(&app, housekeeping::Rhythm::default())
         .await
         .map_err(|error| ServeError::Database(error.problem().detail.clone()))?;
-    let listener = tokio::net::TcpListener::bind(listen)
+    let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| ServeError::Listen(listen, error))?;
     let address = listener
         .local_addr()
         .map_err(|error| ServeError::Listen(listen, error))?;
-    let service = crate::http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    match tls::certificate(&app.config).map_err(ServeError::Tls)? {
-        None => {
-            announce(&format!("voxpost listening on http://{address}"));
-            axum::serve(listener, service)
-                .with_graceful_shutdown(stop(app.clone()))
-                .await
-                .map_err(|error| ServeError::Listen(listen, error))?;
-        }
-        Some(certificate) => {
-            // Fails when it was done before, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let config = RustlsConfig::from_pem_file(&certificate.cert, &certificate.key)
-                .await
-                .map_err(ServeError::Tls)?;
-            let listen_failed = |error| ServeError::Listen(listen, error);
-            let listener = listener.into_std().map_err(listen_failed)?;
-            let handle = Handle::new();
-            let server = axum_server::from_tcp_rustls(listener, config).map_err(listen_failed)?;
-            announce(&format!("voxpost listening on https://{address}"));
-            if let Some(fingerprint) = &certificate.fingerprint {
-                announce(&format!("certificate SHA-256: {fingerprint}"));
-                for url in tls::urls(address) {
-                    announce(&format!("from other devices: {url}"));
-                }
-            }
-            let (stopping, ending) = (handle.clone(), app.clone());
-            tokio::spawn(async move {
-                stop(ending).await;
-                stopping.graceful_shutdown(Some(GRACE));
-            });
-            server
-                .handle(handle)
-                .serve(service)
-                .await
-                .map_err(listen_failed)?;
-        }
-    }
+    let certificate = tls::certificate(&app.config).map_err(ServeError::Tls)?;
+    let max_connections = descriptors::bound(app.config.max_connections);
+    let router = crate::http::router(app.clone());
+    let handle = Handle::new();
+    let serving = listen::serve(
+        listener,
+        certificate.as_ref(),
+        router,
+        max_connections,
+        handle.clone(),
+    );
+    let signals = Signals::new().map_err(ServeError::Signals)?;
+    announce(address, certificate.as_ref());
+    tokio::spawn(stop(app.clone(), handle, signals));
+    let served = serving.await;
     close(&app).await;
-    Ok(())
+    served.map_err(|error| match certificate {
+        Some(_) => ServeError::Tls(error),
+        None => ServeError::Listen(listen, error),
+    })
 }
 
-/// The one line on standard output: where to go. Whoever starts the server (a person, a test) reads it.
-fn announce(line: &str) {
-    use std::io::Write;
+/// The lines on standard output: where to go. Whoever starts the server (a person, a test) reads them.
+fn announce(address: SocketAddr, certificate: Option<&Certificate>) {
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let mut lines = vec![format!("voxpost listening on {scheme}://{address}")];
+    if let Some(fingerprint) = certificate.and_then(|certificate| certificate.fingerprint.as_ref()) {
+        lines.push(format!("certificate SHA-256: {fingerprint}"));
+        lines.extend(tls::urls(address).map(|url| format!("from other devices: {url}")));
+    }
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}");
+    let _ = writeln!(out, "{}", lines.join("\n"));
     let _ = out.flush();
 }
 
-/// Waits for the signal to stop, then says goodbye to open sockets, which would otherwise be waited for.
-async fn stop(app: App) {
-    stop_signal().await;
-    tokio::spawn(async move { app.hub.stop().await });
+/// Waits for a signal, then says goodbye to open sockets and lets requests end; a second signal does not wait for them.
+async fn stop(app: App, handle: Handle<SocketAddr>, mut signals: Signals) {
+    signals.next().await;
+    let grace = Duration::from_millis(app.config.shutdown_grace_ms);
+    tracing::info!(
+        ?grace,
+        "stopping: requests may end; a second signal stops at once"
+    );
+    handle.graceful_shutdown(Some(grace));
+    tokio::select! {
+        () = app.hub.stop() => signals.next().await,
+        () = signals.next() => {}
+    }
+    tracing::warn!("stopping at once");
+    handle.shutdown();
+    signals.next().await;
+    // What was accepted is durable; only work that goes on after the next start is cut short.
+    std::process::exit(130);
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::error!(%error, "SIGTERM cannot be caught");
-            return std::future::pending().await;
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }

@@ -78,14 +78,14 @@ fn fingerprint(pem: &str) -> io::Result<String> {
 }
 
 /// Where other devices of the network find this machine when it listens everywhere, else where it listens.
-pub(crate) fn urls(listening: SocketAddr) -> Vec<String> {
+pub(crate) fn urls(listening: SocketAddr) -> impl Iterator<Item = String> {
     let address = if listening.ip().is_unspecified() {
         lan_address()
     } else {
         Some(listening.ip())
     };
     let url = address.map(|ip| format!("https://{}", SocketAddr::new(ip, listening.port())));
-    url.into_iter().collect()
+    url.into_iter()
 }
 
 /// The address that a connection to elsewhere would come from. A UDP socket that is connected sends nothing.

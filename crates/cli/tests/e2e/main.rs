@@ -20,6 +20,7 @@ mod idempotency;
 mod journey;
 mod mutation;
 mod secrecy;
+mod serving;
 mod slow_consumer;
 mod socket_rules;
 mod storm;

@@ -9,13 +9,16 @@ mod forgetting;
 mod leftovers;
 mod orphans;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 pub use doctor::{DoctorReport, doctor};
 
 use crate::app::App;
 use crate::clock;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::ingest;
 
 /// How often, and how old something must be.
@@ -75,8 +78,9 @@ where
         loop {
             let done = tokio::select! {
                 () = stopping.cancelled() => return,
-                done = work(owner.clone()) => done,
+                done = AssertUnwindSafe(work(owner.clone())).catch_unwind() => done,
             };
+            let done = done.unwrap_or_else(|_| Err(ApiError::internal("background work panicked")));
             if let Err(error) = done {
                 tracing::warn!(
                     work = name,

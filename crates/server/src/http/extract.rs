@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
 use axum::http::request::Parts;
 
+use crate::app::App;
+use crate::config::client_address;
 use crate::error::ApiError;
 
 /// A JSON body.
@@ -23,14 +25,17 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub(crate) struct Path<T>(pub(crate) T);
 
-/// Where the connection comes from; None without a connection. What a client says in headers is not believed.
+/// Where the request comes from; None without a connection. Only trusted proxies are believed about others.
 pub(crate) struct Address(pub(crate) Option<IpAddr>);
 
-impl<S: Sync> FromRequestParts<S> for Address {
+impl FromRequestParts<App> for Address {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(info.map(|ConnectInfo(address)| address.ip().to_canonical())))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let trusted = &app.config.trusted_proxy;
+        Ok(Self(peer.map(|ConnectInfo(peer)| {
+            client_address(trusted, peer.ip(), &parts.headers)
+        })))
     }
 }

@@ -1,5 +1,6 @@
 //! Headers that every answer has.
 
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
@@ -14,8 +15,17 @@ const EVERYWHERE: [(HeaderName, &str); 4] = [
     ),
 ];
 
-pub(super) async fn add(mut response: Response) -> Response {
+/// A year: browsers that were here once come back by HTTPS only.
+const STRICT_TRANSPORT: &str = "max-age=31536000";
+
+pub(super) async fn add(State(strict_transport): State<bool>, mut response: Response) -> Response {
     let headers = response.headers_mut();
+    if strict_transport {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static(STRICT_TRANSPORT),
+        );
+    }
     for (name, value) in EVERYWHERE {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

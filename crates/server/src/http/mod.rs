@@ -4,9 +4,10 @@ mod access_log;
 mod accounts;
 mod config;
 mod conversations;
+mod cors;
 mod extract;
 mod headers;
-mod health;
+pub(crate) mod health;
 pub(crate) mod idempotency;
 mod me;
 mod messages;
@@ -19,9 +20,17 @@ mod tests;
 mod users;
 mod web;
 
+use std::any::Any;
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, map_response_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tower::util::option_layer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,6 +41,9 @@ use crate::error::ApiError;
 
 /// JSON bodies are small; uploads set their own bound.
 const MAX_JSON_BYTES: usize = 64 << 10;
+
+/// How long a body may bring nothing before it is given up; an upload that creeps along is not.
+const BODY_STALL: Duration = Duration::from_secs(60);
 
 #[derive(OpenApi)]
 #[openapi(info(title = "Voxpost", description = "Voice messages: wire contract v1."))]
@@ -56,6 +68,9 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(crate::socket::socket))
         .split_for_parts();
     let document = openapi::document(&document);
+    let cors = option_layer(cors::layer(&app.config.allowed_origin));
+    // A certificate of the operator stays; to insist on HTTPS with one of our own would lock people out who do not know it.
+    let strict_transport = app.config.tls_cert.is_some();
     router
         .route(
             "/openapi.json",
@@ -66,8 +81,20 @@ pub(crate) fn router(app: App) -> Router {
             ApiError::new(ErrorCode::MethodNotAllowed, detail)
         })
         .fallback(web::file_or_not_found)
-        .layer(axum::middleware::map_response(headers::add))
-        .layer(axum::middleware::from_fn(access_log::log))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
+            panicked(&*panic)
+        }))
+        .layer(cors)
+        .layer(map_response_with_state(strict_transport, headers::add))
+        .layer(from_fn(access_log::log))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(BODY_STALL))
         .with_state(app)
+}
+
+/// A panic is a bug; whoever met it gets an answer all the same.
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::internal(text.unwrap_or("a panic without a text")).into_response()
 }

@@ -3,22 +3,28 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::config::AllowedOrigin;
 use crate::error::{ApiError, ApiResult};
 
-/// Refuses pages of other sites. Who sends no `Origin` is no browser and proves itself by its token alone.
-pub(crate) fn check(headers: &HeaderMap) -> ApiResult<()> {
+/// Refuses pages of sites that are neither this one nor `allowed`. Who sends no `Origin` is no browser and proves itself by its token alone.
+pub(crate) fn check(headers: &HeaderMap, allowed: &[AllowedOrigin]) -> ApiResult<()> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
-    let authority = origin.to_str().ok().and_then(|origin| {
-        let (scheme, authority) = origin.split_once("://")?;
-        matches!(scheme, "http" | "https").then_some(authority)
-    });
+    let origin = origin.to_str().unwrap_or_default();
+    if allowed.iter().any(|site| site.matches(origin)) {
+        return Ok(());
+    }
+    let authority = origin
+        .split_once("://")
+        .filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+        .map(|(_, authority)| authority);
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     match (authority, host) {
         (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host) => Ok(()),
         _ => Err(ApiError::forbidden(
-            "Pages of another site may not do this. Open the page from this server.",
+            "Pages of another site may not do this. Open the page from this server, or let the operator allow the site \
+             (--allowed-origin).",
         )),
     }
 }
@@ -28,12 +34,16 @@ mod tests {
     use super::*;
 
     fn allowed(origin: Option<&str>, host: &str) -> bool {
+        allowed_with(&[], origin, host)
+    }
+
+    fn allowed_with(sites: &[AllowedOrigin], origin: Option<&str>, host: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        check(&headers).is_ok()
+        check(&headers, sites).is_ok()
     }
 
     #[test]
@@ -52,5 +62,17 @@ mod tests {
         ] {
             assert!(!allowed(Some(origin), "127.0.0.1:8080"), "{origin}");
         }
+    }
+
+    #[test]
+    fn an_allowed_site_is_let_in_and_no_other() {
+        let sites = ["https://app.example".parse().unwrap()];
+        assert!(allowed_with(&sites, Some("https://app.example"), "voice.example"));
+        assert!(!allowed_with(
+            &sites,
+            Some("https://app.example.evil"),
+            "voice.example"
+        ));
+        assert!(!allowed_with(&sites, Some("http://app.example"), "voice.example"));
     }
 }

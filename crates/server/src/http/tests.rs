@@ -232,3 +232,29 @@ async fn a_deleted_account_leaves_a_direct_conversation_that_nobody_can_send_to(
         .json();
     assert_eq!(found["items"], json!([]));
 }
+
+#[tokio::test]
+async fn browsers_are_told_to_stay_with_https_only_where_the_certificate_is_the_operators() {
+    for (args, strict) in [
+        (vec!["--tls-cert", "a.crt", "--tls-key", "a.key"], true),
+        (vec!["--tls", "self-signed"], false),
+        (vec![], false),
+    ] {
+        let test = TestApp::with(&args).await;
+        let answer = test.get("/healthz", "").await.expect(200);
+        let told = answer.headers.contains_key("strict-transport-security");
+        assert_eq!(told, strict, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn readiness_is_looked_at_once_for_all_who_ask_in_a_second() {
+    let test = TestApp::new().await;
+    test.get("/readyz", "").await.expect(200);
+    let before = *test.app.store.commits().borrow();
+    let asked = (0..20).map(|_| test.get("/readyz", ""));
+    for answer in futures_util::future::join_all(asked).await {
+        answer.expect(200);
+    }
+    assert!(*test.app.store.commits().borrow() - before <= 1);
+}

@@ -81,6 +81,7 @@ fn connected(hub: &Hub, people: &[Uuid]) -> Vec<Uuid> {
 
 /// In one step for the whole batch, so that whoever goes live is before it or after it and never within.
 fn deliver(hub: &Hub, rendered: Vec<Rendered>, rows: &[EventRow], listeners: &[Vec<Uuid>], last: i64) {
+    metrics::counter!("voxpost_events_dispatched_total").increment(rendered.len() as u64);
     let mut rendered = rendered.into_iter().peekable();
     let mut registry = hub.lock();
     for (row, people) in rows.iter().zip(listeners) {

@@ -85,6 +85,7 @@ impl Mailbox {
             if state.queue.len() < CAPACITY {
                 state.queue.push_back(Item::Event(Arc::clone(event)));
             } else {
+                metrics::counter!("voxpost_sockets_behind_total").increment(1);
                 // What was before the first event in the queue has been taken out, or was never for this person.
                 let first = state.queue.iter().find_map(|item| match item {
                     Item::Event(event) => Some(event.id),

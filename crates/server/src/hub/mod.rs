@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ pub(crate) use self::token::Tokens;
 use crate::app::App;
 use crate::clock;
 use crate::store::{Store, StoreError, events};
+use crate::supervise::keep_running;
 use delivered::Delivered;
 
 /// How long sockets may take to say goodbye when the server stops.
@@ -96,6 +98,7 @@ impl Hub {
         own.push(Arc::clone(&mailbox));
         registry.sockets += 1;
         drop(registry);
+        metrics::gauge!("voxpost_sockets_open").increment(1.0);
         Some(Ticket {
             hub: Arc::clone(self),
             mailbox,
@@ -145,6 +148,10 @@ impl Hub {
         self.lock().sockets
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
     /// Ends all sockets and waits a little for their goodbyes.
     pub(crate) async fn stop(&self) {
         self.stopping.cancel();
@@ -190,6 +197,7 @@ impl Drop for Ticket {
             }
         }
         registry.sockets -= 1;
+        metrics::gauge!("voxpost_sockets_open").decrement(1.0);
         let last = registry.sockets == 0;
         drop(registry);
         if last {
@@ -201,15 +209,12 @@ impl Drop for Ticket {
 /// Starts what runs beside the requests: the dispatcher, the delivered marks, the pruning of the log. All of it ends with
 /// [`Hub::stop`].
 pub(crate) fn start(app: &App) {
-    for task in [
-        Box::pin(dispatch::run(app.clone())) as futures_util::future::BoxFuture<'static, ()>,
-        Box::pin(delivered::run(app.clone())),
-        Box::pin(prune::run(app.clone())),
-        Box::pin(revocations::run(app.clone())),
-    ] {
-        let stopping = app.hub.stopping.clone();
-        tokio::spawn(async move {
-            let _ = stopping.run_until_cancelled(task).await;
-        });
-    }
+    let keep = |name, task: fn(App) -> BoxFuture<'static, ()>| {
+        let owner = app.clone();
+        keep_running(name, app.hub.stopping.clone(), move || task(owner.clone()));
+    };
+    keep("dispatch", |app| Box::pin(dispatch::run(app)));
+    keep("delivered", |app| Box::pin(delivered::run(app)));
+    keep("prune", |app| Box::pin(prune::run(app)));
+    keep("revocations", |app| Box::pin(revocations::run(app)));
 }

@@ -84,11 +84,15 @@ impl Lane {
         let name = self.name;
         let queued_at = Instant::now();
         let job: Job = Box::new(move || {
+            metrics::gauge!("voxpost_lane_waiting", "lane" => name).decrement(1.0);
             metrics::histogram!("voxpost_lane_wait_seconds", "lane" => name).record(queued_at.elapsed());
             let result = catch_unwind(AssertUnwindSafe(work)).ok();
             let _ = reply.send(result);
         });
+        metrics::gauge!("voxpost_lane_waiting", "lane" => name).increment(1.0);
         self.queue.try_send(job).map_err(|_| {
+            metrics::gauge!("voxpost_lane_waiting", "lane" => name).decrement(1.0);
+            metrics::counter!("voxpost_lane_refused_total", "lane" => name).increment(1);
             ApiError::unavailable("The server is busy with other recordings. Try again.")
                 .retry_after(self.retry_after)
         })?;

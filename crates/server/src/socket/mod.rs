@@ -45,7 +45,7 @@ pub(crate) async fn socket(
     let token = auth::bearer(&headers).or_else(|| subprotocol_token(&headers));
     let token = token.ok_or_else(auth::unauthenticated)?;
     let caller = auth::authenticate(&app, token).await?;
-    http::origin::check(&headers)?;
+    http::origin::check(&headers, &app.config.allowed_origin)?;
     let upgrade = upgrade.map_err(|rejection| {
         ApiError::invalid(format!(
             "This address takes WebSocket handshakes only: {}",

@@ -4,6 +4,7 @@
 //! Nobody hears of success before the commit is durable.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -129,8 +130,13 @@ async fn run(mut connection: Conn, mut queue: mpsc::Receiver<Command>, committed
         };
         let mut group = Vec::new();
         let mut close = None;
+        let began = Instant::now();
         let outcome = commit_group(&mut connection, first, &mut queue, &mut group, &mut close).await;
+        metrics::histogram!("voxpost_commit_seconds").record(began.elapsed());
+        metrics::histogram!("voxpost_commit_jobs").record(group.len() as f64);
+        metrics::gauge!("voxpost_writes_waiting").set(queue.len() as f64);
         if let Err(error) = &outcome {
+            metrics::counter!("voxpost_commits_failed_total").increment(1);
             tracing::warn!(%error, jobs = group.len(), "a group of writes was undone");
             // Fails when SQLite has rolled back by itself, which is what is wanted.
             let _ = connection.execute("ROLLBACK").await;
