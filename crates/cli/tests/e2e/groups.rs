@@ -3,7 +3,7 @@
 use reqwest::Method;
 use voxpost_proto::ErrorCode;
 use voxpost_proto::api::Conversation;
-use voxpost_proto::socket::Change;
+use voxpost_proto::socket::{Change, Event};
 use voxpost_testkit::{Clip, exchange};
 
 use crate::server;
@@ -82,6 +82,46 @@ async fn a_member_sees_from_joining_to_leaving() {
         .filter_map(|message| message.seq)
         .collect();
     assert_eq!(seen, [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_joining_stays_unheard_of_when_it_changes() {
+    let server = server().await;
+    let (ana, eva) = (server.person("ana").await, server.person("eva").await);
+    let group = ana.group("radio", &[]).await;
+    let before = ana.say(group.id, &Clip::webm(1.0, 440)).await;
+    let mut socket = eva.socket().await;
+    let start = socket.token.clone();
+    let members = format!("/v1/conversations/{}/members", group.id);
+    ana.post(&members, &serde_json::json!({"members": ["eva"]}))
+        .await
+        .expect(200);
+    ana.delete(&format!("/v1/messages/{}", before.id))
+        .await
+        .expect(204);
+    let marker = ana.say(group.id, &Clip::webm(1.0, 440)).await;
+    loop {
+        let event = socket.next_event().await.expect("the socket stays open");
+        match event.change {
+            Change::MessageCreated { message } if message.id == marker.id => break,
+            Change::MessageUpdated { message } | Change::MessageDeleted { message } => {
+                assert_ne!(message.id, before.id, "eva hears of what she may not see");
+            }
+            _ => {}
+        }
+    }
+    let told = eva.sync(&start, 0).await.items;
+    let about = |event: &Event| match &event.change {
+        Change::MessageCreated { message }
+        | Change::MessageUpdated { message }
+        | Change::MessageDeleted { message } => Some(message.id),
+        _ => None,
+    };
+    let about: Vec<_> = told.iter().filter_map(about).collect();
+    assert!(
+        about.contains(&marker.id) && !about.contains(&before.id),
+        "{about:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,11 +126,8 @@ impl Audience {
             self.conversations.insert(conversation, stays);
         }
         let stays = &self.conversations[&conversation];
-        Ok(stays
-            .iter()
-            .filter(|stay| stay.covers(row.id))
-            .map(|stay| stay.user_id)
-            .collect())
+        let message_seq = row.message_id.and(row.seq);
+        Ok(members::audience(stays, row.id, message_seq))
     }
 
     fn forget(&mut self, conversation: Uuid) {

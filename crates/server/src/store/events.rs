@@ -121,7 +121,7 @@ pub(crate) async fn after(c: &mut Conn, id: i64, limit: i64) -> sqlx::Result<Vec
 }
 
 /// The events in `(after, upto]` that one person sees: those for them alone, and those of conversations that they were in
-/// at that moment.
+/// at that moment; of these, about a message only what was published during a stay of theirs. As [`super::members::audience`].
 pub(crate) async fn visible(
     c: &mut Conn,
     user_id: Uuid,
@@ -136,7 +136,11 @@ pub(crate) async fn visible(
                SELECT x.id FROM memberships s JOIN events x
                    ON x.conversation_id = s.conversation_id AND x.id > $2 AND x.id <= $3
                   AND x.id >= s.joined_event AND (s.left_event IS NULL OR x.id < s.left_event)
-               WHERE s.user_id = $1 AND x.user_id IS NULL AND (s.left_event IS NULL OR s.left_event > $2)) v
+               WHERE s.user_id = $1 AND x.user_id IS NULL AND (s.left_event IS NULL OR s.left_event > $2)
+                 AND (x.message_id IS NULL OR EXISTS
+                     (SELECT 1 FROM memberships p
+                      WHERE p.conversation_id = x.conversation_id AND p.user_id = $1
+                        AND p.joined_seq < x.seq AND (p.left_seq IS NULL OR p.left_seq >= x.seq)))) v
          JOIN events e ON e.id = v.id
          ORDER BY e.id LIMIT $4",
     )

@@ -177,20 +177,40 @@ pub(crate) struct Stay {
     pub(crate) user_id: Uuid,
     pub(crate) joined_event: i64,
     pub(crate) left_event: Option<i64>,
+    joined_seq: i64,
+    left_seq: Option<i64>,
 }
 
 impl Stay {
     /// Whether an event of the conversation fell into it.
-    pub(crate) fn covers(&self, event: i64) -> bool {
+    fn covers(&self, event: i64) -> bool {
         self.joined_event <= event && self.left_event.is_none_or(|left| event < left)
+    }
+
+    /// Whether a message was published during it.
+    fn shows(&self, seq: i64) -> bool {
+        self.joined_seq < seq && self.left_seq.is_none_or(|left| seq <= left)
     }
 }
 
-/// The stays that had not ended at an event: whoever sees that event or a later one is among them.
+/// Who of `stays` sees an event: those who were in at that moment and, when it is about the message `seq`, to whom that
+/// message was published; an old message may well change after somebody has come.
+pub(crate) fn audience(stays: &[Stay], event: i64, seq: Option<i64>) -> Vec<Uuid> {
+    let shown_to = |present: &Stay, seq| {
+        let mut earlier = stays.iter().filter(|stay| stay.user_id == present.user_id);
+        present.shows(seq) || earlier.any(|stay| stay.shows(seq))
+    };
+    let present = stays.iter().filter(|stay| stay.covers(event));
+    let seeing = present.filter(|stay| seq.is_none_or(|seq| shown_to(stay, seq)));
+    seeing.map(|stay| stay.user_id).collect()
+}
+
+/// All stays of everybody who sees an event or a later one.
 pub(crate) async fn stays_from(c: &mut Conn, conversation_id: Uuid, event: i64) -> sqlx::Result<Vec<Stay>> {
     sqlx::query_as(
-        "SELECT user_id, joined_event, left_event FROM memberships
-         WHERE conversation_id = $1 AND (left_event IS NULL OR left_event > $2)",
+        "SELECT user_id, joined_event, left_event, joined_seq, left_seq FROM memberships
+         WHERE conversation_id = $1 AND user_id IN
+             (SELECT user_id FROM memberships WHERE conversation_id = $1 AND (left_event IS NULL OR left_event > $2))",
     )
     .bind(conversation_id)
     .bind(event)
@@ -331,5 +351,35 @@ pub(crate) fn role(text: &str) -> Role {
         Role::Owner
     } else {
         Role::Member
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_old_message_only_those_hear_to_whom_it_was_published() {
+        let [ana, eva] = [1, 2].map(Uuid::from_u128);
+        let stay = |user_id, joined_event, left_event, joined_seq, left_seq| Stay {
+            user_id,
+            joined_event,
+            left_event,
+            joined_seq,
+            left_seq,
+        };
+        let stays = [
+            stay(ana, 1, None, 0, None),
+            stay(eva, 10, Some(20), 3, Some(5)),
+            stay(eva, 30, None, 7, None),
+        ];
+        assert_eq!(audience(&stays, 12, None), [ana, eva]);
+        assert_eq!(audience(&stays, 25, None), [ana]);
+        assert_eq!(audience(&stays, 12, Some(3)), [ana]);
+        assert_eq!(audience(&stays, 12, Some(4)), [ana, eva]);
+        // Back again, eva hears of what she saw when she was here before, and of nothing said meanwhile.
+        assert_eq!(audience(&stays, 31, Some(4)), [ana, eva]);
+        assert_eq!(audience(&stays, 31, Some(6)), [ana]);
+        assert_eq!(audience(&stays, 31, Some(8)), [ana, eva]);
     }
 }
