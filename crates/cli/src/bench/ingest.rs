@@ -10,7 +10,8 @@ use super::IngestArgs;
 use super::clips::WEBM_10_S;
 use super::load::{self, Outcome, Sender};
 use super::peer::{self, Peer};
-use super::people::{Ids, Person};
+use super::people::{self, Ids, Person};
+use super::process::Process;
 use super::report::{self, Row};
 use super::subject::{Subject, raise_open_files};
 use super::wire::Template;
@@ -25,6 +26,8 @@ const CONVERSATIONS: usize = 32;
 const DELIVERIES: usize = 200;
 /// fsync calls before and after.
 const FSYNCS: usize = 300;
+/// Load before the one that counts.
+const WARM_UP: Duration = Duration::from_secs(1);
 /// How long nothing may happen before analysis counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
@@ -32,9 +35,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(60);
 struct Report {
     clip_bytes: Vec<usize>,
     connections: u16,
-    fsync_before: Summary,
-    fsync_after: Summary,
-    peer: Option<Peer>,
+    fsync_before: Option<Summary>,
+    fsync_after: Option<Summary>,
+    ffmpeg: Option<Peer>,
     rss_idle_bytes: Option<u64>,
     delivery: Summary,
     analysis: Analysis,
@@ -58,11 +61,15 @@ struct Pair {
 
 pub(super) async fn run(args: &IngestArgs, screen: &mut Screen) -> Result<(), Failure> {
     raise_open_files(4096)?;
-    let subject = Subject::start(&args.subject).await?;
+    let subject = Subject::open(&args.subject).await?;
+    let process = subject.process();
     let ids = Ids::new()?;
-    let rss_idle_bytes = subject.process().resident_bytes();
+    let rss_idle_bytes = process.and_then(Process::resident_bytes);
     let fsync_before = fsync(&subject)?;
-    let peer = peer::ffmpeg(WEBM_10_S[0], subject.dir()).map_err(Failure::other)?;
+    let ffmpeg = match subject.dir() {
+        Some(dir) => peer::ffmpeg(WEBM_10_S[0], dir).map_err(Failure::other)?,
+        None => None,
+    };
 
     let pairs = pairs(&subject).await?;
     screen.note("one clip at a time: from its first byte to the other person's event …");
@@ -72,34 +79,36 @@ pub(super) async fn run(args: &IngestArgs, screen: &mut Screen) -> Result<(), Fa
 
     let mut senders = senders(&subject, &pairs, args.connections).await?;
     let time = Duration::from_secs(args.seconds);
-    load::closed(&mut senders, &ids, subject.process(), Duration::from_secs(1)).await?;
+    load::closed(&mut senders, &ids, process, WARM_UP.min(time)).await?;
     screen.note(format_args!(
         "closed loop, {} connections, {} s …",
         args.connections, args.seconds
     ));
-    let closed = load::closed(&mut senders, &ids, subject.process(), time).await?;
+    let closed = load::closed(&mut senders, &ids, process, time).await?;
     let rate = args.rate.unwrap_or(closed.accepted_per_second / 2.0).max(1.0);
     screen.note(format_args!(
         "open loop, {rate:.0} messages a second, {} s …",
         args.seconds
     ));
-    let open = load::open(&mut senders, &ids, subject.process(), rate, time).await?;
+    let open = load::open(&mut senders, &ids, process, rate, time).await?;
 
     let report = Report {
         clip_bytes: WEBM_10_S.iter().map(|clip| clip.len()).collect(),
         connections: args.connections,
         fsync_before,
         fsync_after: fsync(&subject)?,
-        peer,
+        ffmpeg,
         rss_idle_bytes,
         delivery,
         analysis,
         closed,
         open,
-        rss_peak_bytes: subject.process().peak_bytes(),
+        rss_peak_bytes: process.and_then(Process::peak_bytes),
     };
     drop(senders);
-    subject.stop().await?;
+    subject
+        .close(pairs.into_iter().flat_map(|pair| pair.people))
+        .await?;
     if screen.json() {
         screen.object(&report)
     } else {
@@ -107,17 +116,16 @@ pub(super) async fn run(args: &IngestArgs, screen: &mut Screen) -> Result<(), Fa
     }
 }
 
-fn fsync(subject: &Subject) -> Result<Summary, Failure> {
-    Ok(disk::fsync_latency(subject.dir(), FSYNCS)
-        .map_err(Failure::file(subject.dir()))?
-        .summary())
+fn fsync(subject: &Subject) -> Result<Option<Summary>, Failure> {
+    let Some(dir) = subject.dir() else { return Ok(None) };
+    let latencies = disk::fsync_latency(dir, FSYNCS).map_err(Failure::file(dir))?;
+    Ok(Some(latencies.summary()))
 }
 
 async fn pairs(subject: &Subject) -> Result<Vec<Pair>, Failure> {
+    let mut people = people::sign_up(subject, 2 * CONVERSATIONS).await?.into_iter();
     let mut pairs = Vec::new();
-    for number in 0..CONVERSATIONS {
-        let first = Person::sign_up(subject.authority(), &format!("speaker-{number}")).await?;
-        let second = Person::sign_up(subject.authority(), &format!("listener-{number}")).await?;
+    while let (Some(first), Some(second)) = (people.next(), people.next()) {
         let conversation = first.client.direct_conversation(&second.user.username).await?.id;
         pairs.push(Pair {
             people: [first, second],
@@ -221,23 +229,24 @@ async fn analysis(subject: &Subject, pair: &Pair, ids: &Ids, clips: usize) -> Re
 }
 
 fn tell(report: &Report, screen: &mut Screen) -> Result<(), Failure> {
-    let mib = |bytes: Option<u64>, most: u64| bytes.is_some_and(|bytes| bytes <= most << 20);
     let (closed, open) = (&report.closed, &report.open);
-    let mut rows = vec![
-        Row::new("disk fsync before", report::latency(&report.fsync_before)),
-        Row::new("disk fsync after", report::latency(&report.fsync_after)),
-    ];
-    if let Some(peer) = &report.peer {
-        rows.push(Row::new("ffmpeg -c copy, a clip", report::latency(&peer.remux)));
-        rows.push(Row::new(
-            "ffmpeg transcode, a clip",
-            report::latency(&peer.transcode),
-        ));
-    }
+    let mut rows = Vec::new();
+    let mut note = |what: &str, times: Option<&Summary>| {
+        rows.extend(times.map(|times| Row::new(what, report::latency(times))));
+    };
+    note("disk: append and fsync, before", report.fsync_before.as_ref());
+    note("disk: append and fsync, after", report.fsync_after.as_ref());
+    let ffmpeg = report.ffmpeg.as_ref();
+    note("ffmpeg -c copy, a clip", ffmpeg.map(|ffmpeg| &ffmpeg.remux));
+    note(
+        "ffmpeg to Opus 24k, a clip",
+        ffmpeg.map(|ffmpeg| &ffmpeg.transcode),
+    );
     rows.extend([
-        Row::new("server memory idle", report::mebibytes(report.rss_idle_bytes)).aim(
-            "20 MB",
-            report.rss_idle_bytes.is_some_and(|bytes| bytes <= 20_000_000),
+        report::memory(
+            "server memory idle",
+            report.rss_idle_bytes,
+            Some(("20 MB", 20_000_000)),
         ),
         Row::new("sent to the other's event", report::latency(&report.delivery))
             .aim("p50 10 ms", report.delivery.p50_ms <= 10.0),
@@ -248,35 +257,48 @@ fn tell(report: &Report, screen: &mut Screen) -> Result<(), Failure> {
         .aim("35 clips/s", report.analysis.clips_per_second >= 35.0),
         Row::new(
             "closed loop",
-            format!("{:.0} clips/s", closed.accepted_per_second),
+            format!(
+                "{:.0} clips/s, {} connections",
+                closed.accepted_per_second, report.connections
+            ),
         )
         .aim("1,200 clips/s", closed.accepted_per_second >= 1200.0),
         Row::new("  latency", report::latency(&closed.latency)),
-        Row::new("  refused", format!("{:?}", closed.refused)),
-        Row::new("  processor, server", report::seconds(closed.server_cpu_seconds)),
-        Row::new(
-            "  processor, generator",
-            report::seconds(closed.generator_cpu_seconds),
-        ),
-        Row::new("  server memory", report::mebibytes(closed.server_rss_max_bytes)),
+    ]);
+    rows.extend(load_rows(closed, None));
+    rows.extend([
         Row::new(
             "open loop",
             format!(
                 "{:.0} of {:.0} clips/s",
                 open.accepted_per_second,
-                open.asked_per_second.unwrap_or(0.0)
+                open.asked_per_second.unwrap_or_default()
             ),
         ),
         Row::new("  latency", report::latency(&open.latency)).aim("p99 100 ms", open.latency.p99_ms < 100.0),
-        Row::new("  refused", format!("{:?}", open.refused)),
-        Row::new("  processor, server", report::seconds(open.server_cpu_seconds)),
+    ]);
+    rows.extend(load_rows(open, Some(("48 MiB", 48 << 20))));
+    rows.push(report::memory(
+        "server memory, most ever",
+        report.rss_peak_bytes,
+        None,
+    ));
+    report::table(screen, "Ingest of 10 s clips (WebM Opus)", &rows)
+}
+
+/// What a load took, and what it did not bring.
+fn load_rows(outcome: &Outcome, memory_aim: Option<(&str, u64)>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (status, count) in &outcome.refused {
+        rows.push(Row::new(format!("  answered {status}"), format!("{count} times")));
+    }
+    rows.extend([
+        Row::new("  processor, server", report::seconds(outcome.server_cpu_seconds)),
         Row::new(
             "  processor, generator",
-            report::seconds(open.generator_cpu_seconds),
+            report::seconds(outcome.generator_cpu_seconds),
         ),
-        Row::new("  server memory", report::mebibytes(open.server_rss_max_bytes))
-            .aim("48 MiB", mib(open.server_rss_max_bytes, 48)),
-        Row::new("server memory peak", report::mebibytes(report.rss_peak_bytes)),
+        report::memory("  server memory", outcome.server_rss_max_bytes, memory_aim),
     ]);
-    report::table(screen, "Ingest of 10 s clips (WebM Opus)", &rows)
+    rows
 }

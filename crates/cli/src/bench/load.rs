@@ -110,7 +110,7 @@ impl Pace {
 pub(super) async fn closed(
     senders: &mut [Sender],
     ids: &Ids,
-    server: Process,
+    server: Option<Process>,
     time: Duration,
 ) -> Result<Outcome, Failure> {
     run(
@@ -129,7 +129,7 @@ pub(super) async fn closed(
 pub(super) async fn open(
     senders: &mut [Sender],
     ids: &Ids,
-    server: Process,
+    server: Option<Process>,
     rate: f64,
     time: Duration,
 ) -> Result<Outcome, Failure> {
@@ -145,14 +145,17 @@ pub(super) async fn open(
 async fn run(
     senders: &mut [Sender],
     ids: &Ids,
-    server: Process,
+    server: Option<Process>,
     pace: &Pace,
     rate: Option<f64>,
 ) -> Result<Outcome, Failure> {
-    let (server_before, own_before) = (server.cpu_seconds(), Process::own().cpu_seconds());
+    let (server_before, own_before) = (
+        server.and_then(Process::cpu_seconds),
+        Process::own().cpu_seconds(),
+    );
     let start = Instant::now();
     let mut working: FuturesUnordered<_> = senders.iter_mut().map(|sender| work(sender, ids, pace)).collect();
-    let mut rss_max = server.resident_bytes();
+    let mut rss_max = server.and_then(Process::resident_bytes);
     let mut look = tokio::time::interval(LOOK_EVERY);
     let mut latencies = Latencies::default();
     let mut refused: BTreeMap<u16, usize> = BTreeMap::new();
@@ -166,7 +169,7 @@ async fn run(
                 }
                 None => break,
             },
-            _ = look.tick() => rss_max = rss_max.max(server.resident_bytes()),
+            _ = look.tick() => rss_max = rss_max.max(server.and_then(Process::resident_bytes)),
         }
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -178,7 +181,7 @@ async fn run(
         accepted_per_second: latencies.len() as f64 / seconds,
         asked_per_second: rate,
         latency: latencies.summary(),
-        server_cpu_seconds: spent(server_before, server.cpu_seconds()),
+        server_cpu_seconds: spent(server_before, server.and_then(Process::cpu_seconds)),
         generator_cpu_seconds: spent(own_before, Process::own().cpu_seconds()),
         server_rss_max_bytes: rss_max,
     })

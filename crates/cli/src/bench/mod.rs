@@ -23,6 +23,7 @@ Examples:
   voxpost bench ingest                         a server of its own on a temporary data directory
   voxpost bench ingest --seconds 30 --connections 64 --dir /var/tmp --json
   voxpost bench socket --sockets 10000
+  voxpost bench ingest --url http://staging.example:8080     latency and throughput; memory only of a server of its own
 
 The generator shares the machine with the server. The figures of docs/benchmarks.md come from these commands.";
 
@@ -44,6 +45,11 @@ enum What {
 /// Where the server is.
 #[derive(Args)]
 struct SubjectArgs {
+    /// Measure the server at this plain address instead of starting one. It must let people sign up and have no limits
+    /// (`--rate-…=0`); the accounts are deleted afterwards. Its memory, processor time and disk cannot be measured from here.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["dir", "server"])]
+    url: Option<String>,
+
     /// Where the temporary data directory is made; on the disk that counts [default: the system's temporary directory].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -81,8 +87,8 @@ struct SocketArgs {
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=60_000), value_name = "N")]
     sockets: u32,
 
-    /// How many people they belong to.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    /// How many people they belong to, all of one group.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     people: u32,
 
     /// How many events are sent to all of them.

@@ -1,7 +1,13 @@
 //! People for a load.
 
-use voxpost_client::{AccountCreate, Client, Conversation, ConversationCreate, ConversationKind, User, Uuid};
+use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt};
+use voxpost_client::{
+    AccountCreate, Client, Conversation, ConversationCreate, ConversationKind, RetryPolicy, User, Uuid,
+};
+
+use super::subject::Subject;
 use crate::failure::Failure;
 
 /// Somebody with an account of their own.
@@ -13,8 +19,15 @@ pub(super) struct Person {
 
 impl Person {
     /// Signs up at the server, which hashes a password for it: tens of milliseconds each.
-    pub(super) async fn sign_up(authority: &str, name: &str) -> Result<Self, Failure> {
-        let server = Client::builder(format!("http://{authority}")).build()?;
+    async fn sign_up(authority: &str, name: &str) -> Result<Self, Failure> {
+        // A server with limits is not what is measured: say so instead of waiting for it.
+        let impatient = RetryPolicy {
+            longest_retry_after: Duration::ZERO,
+            ..RetryPolicy::default()
+        };
+        let server = Client::builder(format!("http://{authority}"))
+            .retry(impatient)
+            .build()?;
         let account = AccountCreate {
             username: name.to_owned(),
             // Nobody signs in with it again.
@@ -31,6 +44,20 @@ impl Person {
             client,
         })
     }
+}
+
+/// How many sign up at the same time: more would only wait for the server.
+const SIGN_UPS: usize = 4;
+
+/// Signs up `count` people in order, whose names nobody has yet.
+pub(super) async fn sign_up(subject: &Subject, count: usize) -> Result<Vec<Person>, Failure> {
+    let run = Client::new_id()?.simple().to_string();
+    let names = (0..count).map(|number| format!("bench-{}-{number}", &run[20..]));
+    let signing_up = names.map(|name| async move { Person::sign_up(subject.authority(), &name).await });
+    futures_util::stream::iter(signing_up)
+        .buffered(SIGN_UPS)
+        .try_collect()
+        .await
 }
 
 /// A group of all of them, owned by the first.

@@ -4,6 +4,9 @@ use crate::failure::Failure;
 use crate::screen::{Ink, Screen};
 use crate::stats::Summary;
 
+/// In place of what only a server of our own tells, on a system that has /proc.
+pub(super) const UNKNOWN: &str = "not measured";
+
 /// A line of the table.
 pub(super) struct Row {
     what: String,
@@ -50,13 +53,18 @@ pub(super) fn latency(summary: &Summary) -> String {
     )
 }
 
-pub(super) fn mebibytes(bytes: Option<u64>) -> String {
-    bytes.map_or_else(
-        || "unknown".to_owned(),
-        |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-    )
+/// Resident memory, which may have an aim of so many bytes.
+pub(super) fn memory(what: &str, bytes: Option<u64>, aim: Option<(&str, u64)>) -> Row {
+    let Some(bytes) = bytes else {
+        return Row::new(what, UNKNOWN);
+    };
+    let row = Row::new(what, format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)));
+    match aim {
+        Some((aim, most)) => row.aim(aim, bytes <= most),
+        None => row,
+    }
 }
 
 pub(super) fn seconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.2} s"))
+    value.map_or_else(|| UNKNOWN.to_owned(), |value| format!("{value:.2} s"))
 }

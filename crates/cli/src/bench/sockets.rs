@@ -1,11 +1,12 @@
 //! `voxpost bench socket`.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
@@ -17,6 +18,7 @@ use super::SocketArgs;
 use super::clips::WEBM_10_S;
 use super::load::Sender;
 use super::people::{self, Ids, Person};
+use super::process::Process;
 use super::report::{self, Row};
 use super::subject::{Subject, raise_open_files};
 use super::wire::Template;
@@ -26,6 +28,8 @@ use crate::stats::{Latencies, Summary};
 
 /// Handshakes at the same time.
 const HANDSHAKES: usize = 64;
+/// How many of them come from one address.
+const SOCKETS_OF_ADDRESS: usize = 20_000;
 /// How long one event may take before a socket counts as deaf.
 const DEAF_AFTER: Duration = Duration::from_secs(30);
 
@@ -48,12 +52,11 @@ struct Report {
 type Socket = WebSocketStream<TcpStream>;
 
 pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Failure> {
-    raise_open_files(u64::from(args.sockets) + 500)?;
-    let subject = Subject::start(&args.subject).await?;
-    let mut people = Vec::new();
-    for number in 0..args.people {
-        people.push(Person::sign_up(subject.authority(), &format!("member-{number}")).await?);
-    }
+    // The server keeps some hundred for its other work.
+    raise_open_files(u64::from(args.sockets) + 1024)?;
+    let subject = Subject::open(&args.subject).await?;
+    screen.note(format_args!("{} people …", args.people));
+    let people = people::sign_up(&subject, args.people as usize).await?;
     let conversation = people::group(&people).await?.id;
     let template = Template::new(subject.authority(), &people[0].token, conversation, WEBM_10_S[0]);
     let mut sender = Sender::new(subject.authority(), vec![template])
@@ -64,12 +67,12 @@ pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Fa
     send(&mut sender, &ids).await?;
 
     let process = subject.process();
-    let rss_before_bytes = process.resident_bytes();
+    let rss_before_bytes = process.and_then(Process::resident_bytes);
     screen.note(format_args!("{} sockets …", args.sockets));
     let start = Instant::now();
     let sockets = connect_all(&subject, &people, args.sockets).await?;
     let connect_seconds = start.elapsed().as_secs_f64();
-    let rss_after_bytes = process.resident_bytes();
+    let rss_after_bytes = process.and_then(Process::resident_bytes);
 
     screen.note("one event to all of them …");
     let (heard, mut events) = mpsc::unbounded_channel();
@@ -78,8 +81,8 @@ pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Fa
         .map(|socket| tokio::spawn(listen(socket, heard.clone())))
         .collect();
     let cpu = (
-        process.cpu_seconds(),
-        super::process::Process::own().cpu_seconds(),
+        process.and_then(Process::cpu_seconds),
+        Process::own().cpu_seconds(),
     );
     let (mut last_after_send, mut first_to_last) = (Latencies::default(), Latencies::default());
     for _ in 0..args.events {
@@ -103,11 +106,11 @@ pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Fa
         bytes_per_socket: growth.map(|bytes| bytes as f64 / f64::from(args.sockets)),
         last_after_send: last_after_send.summary(),
         first_to_last: first_to_last.summary(),
-        server_cpu_seconds: spent(cpu.0, process.cpu_seconds()),
-        generator_cpu_seconds: spent(cpu.1, super::process::Process::own().cpu_seconds()),
+        server_cpu_seconds: spent(cpu.0, process.and_then(Process::cpu_seconds)),
+        generator_cpu_seconds: spent(cpu.1, Process::own().cpu_seconds()),
     };
     listeners.iter().for_each(tokio::task::JoinHandle::abort);
-    subject.stop().await?;
+    subject.close(people).await?;
     if screen.json() {
         screen.object(&report)
     } else {
@@ -126,7 +129,8 @@ async fn connect_all(subject: &Subject, people: &[Person], count: u32) -> Result
     let mut sockets = Vec::with_capacity(count as usize);
     let mut connecting = FuturesUnordered::new();
     for number in 0..count as usize {
-        connecting.push(connect(subject.authority(), &people[number % people.len()].token));
+        let token = &people[number % people.len()].token;
+        connecting.push(connect(subject.authority(), source(number), token));
         if connecting.len() == HANDSHAKES
             && let Some(socket) = connecting.next().await
         {
@@ -139,9 +143,23 @@ async fn connect_all(subject: &Subject, people: &[Person], count: u32) -> Result
     Ok(sockets)
 }
 
+/// Where the nth socket comes from on this machine: an address has some 28,000 ports to come from, and loopback has many
+/// addresses.
+fn source(number: usize) -> Ipv4Addr {
+    let more = u8::try_from(number / SOCKETS_OF_ADDRESS).unwrap_or(u8::MAX);
+    Ipv4Addr::new(127, 0, more, 1)
+}
+
 /// Connects, says hello and waits until it is live.
-async fn connect(authority: &str, token: &str) -> tungstenite::Result<Socket> {
-    let stream = TcpStream::connect(authority).await?;
+async fn connect(authority: &str, source: Ipv4Addr, token: &str) -> tungstenite::Result<Socket> {
+    let stream = match authority.parse::<SocketAddrV4>() {
+        Ok(there) if there.ip().is_loopback() && !source.eq(&Ipv4Addr::LOCALHOST) => {
+            let from = TcpSocket::new_v4()?;
+            from.bind(SocketAddr::from((source, 0)))?;
+            from.connect(there.into()).await?
+        }
+        _ => TcpStream::connect(authority).await?,
+    };
     stream.set_nodelay(true)?;
     let mut request = format!("ws://{authority}/v1/socket").into_client_request()?;
     let headers = request.headers_mut();
@@ -211,19 +229,13 @@ fn tell(report: &Report, screen: &mut Screen) -> Result<(), Failure> {
                 report.sockets, report.people, report.connect_seconds
             ),
         ),
-        Row::new("server memory before", report::mebibytes(report.rss_before_bytes)),
-        Row::new(
-            "server memory with them",
-            report::mebibytes(report.rss_after_bytes),
-        ),
-        Row::new(
-            "memory for each socket",
-            per_socket.map_or_else(
-                || "unknown".to_owned(),
-                |bytes| format!("{:.1} KiB", bytes / 1024.0),
-            ),
-        )
-        .aim("8 KiB", per_socket.is_some_and(|bytes| bytes <= 8192.0)),
+        report::memory("server memory before", report.rss_before_bytes, None),
+        report::memory("server memory with them", report.rss_after_bytes, None),
+        match per_socket {
+            Some(bytes) => Row::new("memory for each socket", format!("{:.1} KiB", bytes / 1024.0))
+                .aim("8 KiB", bytes <= 8192.0),
+            None => Row::new("memory for each socket", report::UNKNOWN),
+        },
         Row::new("from sending to the last", report::latency(last)).aim("100 ms", last.max_ms <= 100.0),
         Row::new(
             "from the first to the last",

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::SubjectArgs;
+use super::people::Person;
 use super::process::Process;
 use crate::failure::Failure;
 
@@ -17,16 +18,43 @@ const LISTENING: &str = "voxpost listening on http://";
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A generator is one address and a few people in a great hurry, which is what limits are there to slow down; and a log line
+/// for each request would measure the terminal. Flags after `--` win over these.
+const UNLIMITED: [(&str, &str); 6] = [
+    ("VOXPOST_RATE_SIGN_UPS", "0"),
+    ("VOXPOST_RATE_FAILED_LOGINS", "0"),
+    ("VOXPOST_RATE_REQUESTS", "0"),
+    ("VOXPOST_RATE_MESSAGES", "0"),
+    ("VOXPOST_MAX_SOCKETS_PER_USER", "0"),
+    ("VOXPOST_LOG", "warn"),
+];
+
 pub(super) struct Subject {
     authority: String,
+    /// None when it runs elsewhere.
+    own: Option<Own>,
+}
+
+struct Own {
     child: Child,
     pid: u32,
     dir: TempDir,
 }
 
 impl Subject {
+    /// The server at `--url`, or one of our own.
+    pub(super) async fn open(args: &SubjectArgs) -> Result<Self, Failure> {
+        match &args.url {
+            Some(url) => Ok(Self {
+                authority: plain_authority(url)?,
+                own: None,
+            }),
+            None => Self::start(args).await,
+        }
+    }
+
     /// Starts it on a free port of this machine, where everybody may sign up.
-    pub(super) async fn start(args: &SubjectArgs) -> Result<Self, Failure> {
+    async fn start(args: &SubjectArgs) -> Result<Self, Failure> {
         let parent = args.dir.clone().unwrap_or_else(std::env::temp_dir);
         let dir = tempfile::Builder::new()
             .prefix("voxpost-bench-")
@@ -43,6 +71,7 @@ impl Subject {
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.path().join("data"))
             .args(&args.server)
+            .envs(UNLIMITED)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -58,40 +87,60 @@ impl Subject {
         let authority = tokio::time::timeout(PATIENCE, address(stdout))
             .await
             .map_err(|_| Failure::other("the server did not start within a minute"))??;
-        Ok(Self {
-            authority,
-            child,
-            pid,
-            dir,
-        })
+        let own = Some(Own { child, pid, dir });
+        Ok(Self { authority, own })
     }
 
-    /// `127.0.0.1:PORT`.
+    /// `HOST:PORT`.
     pub(super) fn authority(&self) -> &str {
         &self.authority
     }
 
-    pub(super) fn process(&self) -> Process {
-        Process::new(self.pid)
+    /// Its process; None when it runs elsewhere, where its memory and processor time cannot be seen.
+    pub(super) fn process(&self) -> Option<Process> {
+        self.own.as_ref().map(|own| Process::new(own.pid))
     }
 
-    /// A directory on the server's disk.
-    pub(super) fn dir(&self) -> &Path {
-        self.dir.path()
+    /// A directory on its disk; None when it runs elsewhere.
+    pub(super) fn dir(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.dir.path())
     }
 
-    /// Stops it the gentle way; its directory goes too.
-    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+    /// Stops our own the gentle way, and its directory goes too. At a server that runs elsewhere the people who were made for
+    /// the measurement are deleted.
+    pub(super) async fn close(self, people: impl IntoIterator<Item = Person>) -> Result<(), Failure> {
+        let Some(mut own) = self.own else {
+            for person in people {
+                person.client.delete_me().await?;
+            }
+            return Ok(());
+        };
         #[cfg(unix)]
-        if let Some(pid) = rustix::process::Pid::from_raw(self.pid.cast_signed()) {
+        if let Some(pid) = rustix::process::Pid::from_raw(own.pid.cast_signed()) {
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(Failure::other)?;
         }
-        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+        match tokio::time::timeout(PATIENCE, own.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(status) => Err(Failure::other(format!("the server ended badly: {status:?}"))),
             Err(_) => Err(Failure::other("the server did not stop within a minute")),
         }
     }
+}
+
+/// `HOST:PORT` of a plain URL without a path.
+fn plain_authority(url: &str) -> Result<String, Failure> {
+    let plain = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let authority = plain.filter(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@']));
+    let authority = authority.ok_or_else(|| {
+        Failure::Usage(format!(
+            "--url {url}: the generator speaks plain HTTP to a host: http://HOST:PORT, behind whatever does TLS and paths"
+        ))
+    })?;
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    Ok(match port {
+        Some(port) if port.parse::<u16>().is_ok() => authority.to_owned(),
+        _ => format!("{authority}:80"),
+    })
 }
 
 /// Reads the server's output until it says where it listens; the rest is read and dropped.
@@ -110,7 +159,7 @@ async fn address(stdout: tokio::process::ChildStdout) -> Result<String, Failure>
     ))
 }
 
-/// Allows as many open files as the system lets this process have, and the servers that it starts.
+/// Allows as many open files as are needed, for this process and the servers that it starts.
 #[cfg(unix)]
 pub(super) fn raise_open_files(wanted: u64) -> Result<(), Failure> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -118,20 +167,44 @@ pub(super) fn raise_open_files(wanted: u64) -> Result<(), Failure> {
     if limit.current.is_none_or(|current| current >= wanted) {
         return Ok(());
     }
-    let raised = Rlimit {
-        current: limit.maximum.map_or(Some(wanted), |most| Some(most.min(wanted))),
-        ..limit
-    };
-    setrlimit(Resource::Nofile, raised).map_err(Failure::other)?;
-    match limit.maximum {
-        Some(most) if most < wanted => Err(Failure::Usage(format!(
-            "{wanted} open files are needed and {most} are allowed: raise `ulimit -Hn`, or lower --sockets"
-        ))),
-        _ => Ok(()),
-    }
+    let current = Some(wanted);
+    // Beyond the hard limit only who has the right to can go.
+    let maximum = limit.maximum.map(|most| most.max(wanted));
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).map_err(|_| {
+        let most = limit.maximum.unwrap_or(wanted);
+        Failure::Usage(format!(
+            "{wanted} open files are needed and {most} are allowed: raise the limit with `ulimit -Hn {wanted}`, or ask for less"
+        ))
+    })
 }
 
 #[cfg(not(unix))]
 pub(super) fn raise_open_files(_wanted: u64) -> Result<(), Failure> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_a_plain_host_with_or_without_a_port() {
+        for (url, authority) in [
+            ("http://voice.example:8080/", "voice.example:8080"),
+            ("http://voice.example", "voice.example:80"),
+            ("http://[::1]", "[::1]:80"),
+            ("http://[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(plain_authority(url).unwrap(), authority);
+        }
+        for url in [
+            "https://voice.example",
+            "http://",
+            "voice.example",
+            "http://a/b",
+            "http://u@a",
+        ] {
+            assert!(plain_authority(url).is_err(), "{url}");
+        }
+    }
 }

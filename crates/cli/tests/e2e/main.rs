@@ -9,6 +9,7 @@
 )]
 
 mod authorisation;
+mod bench;
 mod deletion;
 mod disk;
 mod documents;
