@@ -1,5 +1,8 @@
 //! The `voxpost` command: server and client in one.
 
+#![deny(unsafe_code)]
+
+mod allocator;
 mod args;
 mod bench;
 mod client;
@@ -17,6 +20,7 @@ mod stats;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    allocator::return_big_blocks();
     let args = args::Args::read();
     let mut screen = screen::Screen::new(args.json(), args.color);
     match run::run(args, &mut screen) {
