@@ -128,15 +128,13 @@ fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Option<T> {
     serde_json::from_str(text?).ok()
 }
 
-/// Lower-case hex.
+/// Lower-case hex. By hand, since it is written for each listener of each message.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
     bytes
         .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -189,6 +187,14 @@ mod tests {
         assert!(!good(USER, MESSAGE, expires, "zz", 0));
         assert!(!good(USER, MESSAGE, expires, &signature.to_uppercase(), 0));
         assert!(!good(USER, MESSAGE, expires, &signature[2..], 0));
+    }
+
+    #[test]
+    fn hex_is_lower_case_and_comes_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text = hex(&all);
+        assert!(text.starts_with("000102") && text.ends_with("fdfeff"), "{text}");
+        assert_eq!(unhex(&text), Some(all));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) async fn read(
     .fetch_optional(&mut *c)
     .await?;
     let Some(seq) = moved else { return Ok(false) };
-    let crowd = members::count(c, conversation_id).await? > MAX_READ_TOLD as i64;
+    let crowd = members::more_than(c, conversation_id, MAX_READ_TOLD).await?;
     tell(
         c,
         EventType::ReadUpdated,
@@ -64,7 +64,7 @@ pub(crate) async fn delivered(
     .fetch_optional(&mut *c)
     .await?;
     let Some(seq) = moved else { return Ok(false) };
-    if members::count(c, conversation_id).await? <= MAX_DELIVERED_TOLD as i64 {
+    if !members::more_than(c, conversation_id, MAX_DELIVERED_TOLD).await? {
         tell(
             c,
             EventType::DeliveredUpdated,

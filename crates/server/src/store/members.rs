@@ -255,6 +255,18 @@ pub(crate) async fn count(c: &mut Conn, conversation_id: Uuid) -> sqlx::Result<i
         .await
 }
 
+/// Whether more than `number` are in a conversation at present. Looks at no more of them: a mark of each of a thousand people
+/// asks.
+pub(crate) async fn more_than(c: &mut Conn, conversation_id: Uuid, number: usize) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM memberships WHERE conversation_id = $1 AND left_event IS NULL LIMIT 1 OFFSET $2)",
+    )
+    .bind(conversation_id)
+    .bind(i64::try_from(number).unwrap_or(i64::MAX))
+    .fetch_one(c)
+    .await
+}
+
 /// The people behind usernames, those that are not deleted, in no order.
 pub(crate) async fn people(c: &mut Conn, usernames: &[String]) -> sqlx::Result<Vec<(Uuid, String)>> {
     if usernames.is_empty() {
