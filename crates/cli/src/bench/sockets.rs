@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use voxpost_client::Uuid;
+
 use super::SocketArgs;
 use super::clips::WEBM_10_S;
 use super::load::Sender;
@@ -63,8 +65,10 @@ pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Fa
         .await
         .map_err(Failure::other)?;
     let ids = Ids::new()?;
-    // What the first message allocates for good is not the sockets'.
+    // What the first message allocates for good is not the sockets', and of its waveform none of them shall hear.
     send(&mut sender, &ids).await?;
+    let first: voxpost_client::Message = serde_json::from_slice(sender.answer()).map_err(Failure::other)?;
+    analysed(&people[0], first.id).await?;
 
     let process = subject.process();
     let rss_before_bytes = process.and_then(Process::resident_bytes);
@@ -123,6 +127,19 @@ async fn send(sender: &mut Sender, ids: &Ids) -> Result<(), Failure> {
         201 => Ok(()),
         status => Err(Failure::other(format!("a clip was answered with {status}"))),
     }
+}
+
+async fn analysed(person: &Person, message: Uuid) -> Result<(), Failure> {
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    let analysed = async {
+        while person.client.message(message).await?.waveform.is_none() {
+            look.tick().await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(DEAF_AFTER, analysed)
+        .await
+        .map_err(|_| Failure::other("a message was never analysed"))?
 }
 
 async fn connect_all(subject: &Subject, people: &[Person], count: u32) -> Result<Vec<Socket>, Failure> {
@@ -185,10 +202,24 @@ async fn connect(authority: &str, source: Ipv4Addr, token: &str) -> tungstenite:
     Err(tungstenite::Error::ConnectionClosed)
 }
 
+/// What a socket heard of a message.
+enum Heard {
+    Created(Instant),
+    /// Its waveform, which comes when the server has analysed it.
+    Updated,
+}
+
 /// Tells when each message of the conversation arrives.
-async fn listen(mut socket: Socket, heard: mpsc::UnboundedSender<Instant>) {
+async fn listen(mut socket: Socket, heard: mpsc::UnboundedSender<Heard>) {
     while let Some(Ok(message)) = socket.next().await {
-        if is_text_with(&message, r#""type":"message.created""#) && heard.send(Instant::now()).is_err() {
+        let told = if is_text_with(&message, r#""type":"message.created""#) {
+            heard.send(Heard::Created(Instant::now()))
+        } else if is_text_with(&message, r#""type":"message.updated""#) {
+            heard.send(Heard::Updated)
+        } else {
+            Ok(())
+        };
+        if told.is_err() {
             return;
         }
     }
@@ -198,24 +229,30 @@ fn is_text_with(message: &Message, part: &str) -> bool {
     matches!(message, Message::Text(text) if text.contains(part))
 }
 
-/// When the first and the last of the sockets heard it.
+/// When the first and the last of the sockets heard of a message. Returns when all have heard of its waveform too, so that the
+/// next message finds the server idle.
 async fn arrivals(
-    events: &mut mpsc::UnboundedReceiver<Instant>,
+    events: &mut mpsc::UnboundedReceiver<Heard>,
     sockets: u32,
 ) -> Result<(Instant, Instant), Failure> {
-    let mut first_and_last: Option<(Instant, Instant)> = None;
-    for heard in 0..sockets {
-        let at = match tokio::time::timeout(DEAF_AFTER, events.recv()).await {
-            Ok(Some(at)) => at,
+    let mut created = Vec::with_capacity(sockets as usize);
+    let mut updated = 0;
+    while created.len() < sockets as usize || updated < sockets {
+        match tokio::time::timeout(DEAF_AFTER, events.recv()).await {
+            Ok(Some(Heard::Created(at))) => created.push(at),
+            Ok(Some(Heard::Updated)) => updated += 1,
             _ => {
                 return Err(Failure::other(format!(
-                    "{heard} of {sockets} sockets heard the event"
+                    "of {sockets} sockets {} heard of the message and {updated} of its waveform",
+                    created.len()
                 )));
             }
-        };
-        first_and_last = Some(first_and_last.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
     }
-    first_and_last.ok_or_else(|| Failure::other("there are no sockets"))
+    let first_and_last = created.iter().min().zip(created.iter().max());
+    first_and_last
+        .map(|(&first, &last)| (first, last))
+        .ok_or_else(|| Failure::other("there are no sockets"))
 }
 
 fn tell(report: &Report, screen: &mut Screen) -> Result<(), Failure> {
