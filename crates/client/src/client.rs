@@ -16,6 +16,9 @@ use crate::tls::{self, Fingerprint};
 /// Answers of other kinds than sound are never larger than this.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
+/// How long a connection may take to come about.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
 /// A server, and the one who talks to it. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
@@ -28,6 +31,7 @@ struct Shared {
     tls: Arc<rustls::ClientConfig>,
     base: Url,
     retry: RetryPolicy,
+    connect_within: Duration,
 }
 
 /// Settings of a [`Client`] that is about to be made.
@@ -37,6 +41,7 @@ pub struct ClientBuilder {
     token: Option<String>,
     fingerprint: Option<Fingerprint>,
     retry: RetryPolicy,
+    silence: Duration,
 }
 
 impl ClientBuilder {
@@ -58,6 +63,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Gives a connection up on which the server says nothing for so long while it is asked; 60 s by default, more than a
+    /// server needs for an answer.
+    pub fn longest_silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
+    }
+
     /// Makes the client. Nothing is sent yet.
     ///
     /// # Errors
@@ -70,11 +82,12 @@ impl ClientBuilder {
             None if base.scheme() == "https" => tls::system_roots()?,
             None => tls::none()?,
         };
+        let connect_within = CONNECT_WITHIN.min(self.silence);
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .user_agent(concat!("voxpost-client/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
+            .connect_timeout(connect_within)
+            .read_timeout(self.silence)
             .tcp_nodelay(true)
             .build()
             .map_err(|error| Error::from_http(&base, &error))?;
@@ -83,6 +96,7 @@ impl ClientBuilder {
             tls: Arc::new(tls),
             base,
             retry: self.retry,
+            connect_within,
         };
         Ok(Client {
             shared: Arc::new(shared),
@@ -113,6 +127,7 @@ impl Client {
             token: None,
             fingerprint: None,
             retry: RetryPolicy::default(),
+            silence: Duration::from_secs(60),
         }
     }
 
@@ -150,6 +165,10 @@ impl Client {
 
     pub(crate) fn retry_policy(&self) -> RetryPolicy {
         self.shared.retry
+    }
+
+    pub(crate) fn connect_within(&self) -> Duration {
+        self.shared.connect_within
     }
 
     /// The address of a call: `segments` are encoded one by one, so that an id or name can hold anything.

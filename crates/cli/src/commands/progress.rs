@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 /// Below this nobody wants a bar.
 const SHOW_AFTER: Duration = Duration::from_secs(1);
 
+const REDRAW: Duration = Duration::from_millis(250);
+
 /// The bars of one command.
 pub(crate) struct Progress {
     bars: MultiProgress,
@@ -36,6 +38,8 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸ "));
         }
+        // Drawn also while nothing moves, which is when somebody wants to know.
+        bar.enable_steady_tick(REDRAW);
         bar.with_message(label.to_owned())
     }
 

@@ -93,7 +93,7 @@ pub(crate) async fn send(args: &SendArgs, screen: &mut Screen) -> Result<(), Fai
     let mut sending = stream::iter(jobs).buffer_unordered(usize::from(args.jobs));
     let mut failures: Vec<(usize, Failure)> = Vec::new();
     while let Some((index, outcome)) = sending.next().await {
-        progress.beside(|| tell(screen, files[index].path, outcome.as_ref()))?;
+        progress.beside(|| tell(screen, files[index].path, files.len() == 1, outcome.as_ref()))?;
         if let Err(failure) = outcome {
             failures.push((index, failure));
         }
@@ -203,7 +203,12 @@ async fn send_one(
     Ok(message)
 }
 
-fn tell(screen: &mut Screen, path: &Path, outcome: Result<&Message, &Failure>) -> Result<(), Failure> {
+fn tell(
+    screen: &mut Screen,
+    path: &Path,
+    alone: bool,
+    outcome: Result<&Message, &Failure>,
+) -> Result<(), Failure> {
     if screen.json() {
         let message = outcome.ok();
         let error = outcome.err().map(screen::problem);
@@ -223,6 +228,8 @@ fn tell(screen: &mut Screen, path: &Path, outcome: Result<&Message, &Failure>) -
                 message.id
             ))
         }
+        // The one failure of the only file is told at the end.
+        Err(_) if alone => Ok(()),
         Err(failure) => {
             screen.note(format_args!("not sent {}: {failure}", path.display()));
             Ok(())

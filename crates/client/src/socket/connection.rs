@@ -86,9 +86,13 @@ impl Subscription {
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES));
         let connector = Connector::Rustls(self.client.tls());
-        let connected =
-            tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, Some(connector))
-                .await;
+        let connecting =
+            tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, Some(connector));
+        let within = self.client.connect_within();
+        let Ok(connected) = tokio::time::timeout(within, connecting).await else {
+            self.lost(format!("no connection within {within:?}"));
+            return Ok(());
+        };
         match connected {
             Ok((socket, _)) => {
                 self.socket = Some(socket);
