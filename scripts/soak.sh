@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export VOXPOST_SOAK=1
 scripts/timed.sh "soak: kills, mutated files, storms" \
-  cargo test --locked -p voxpost --test e2e -- --nocapture --test-threads=1 soak_
-scripts/timed.sh "soak: mutated files, within the process" cargo test --locked -p voxpost-audio --test mutations
+  cargo test --locked --workspace --test e2e -- --nocapture --test-threads=1 soak_
+scripts/timed.sh "soak: mutated files, within the process" cargo test --locked --workspace --test mutations
 if [ -f fuzz/Cargo.toml ]; then
   cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
   fuzz/seed.sh

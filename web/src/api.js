@@ -68,7 +68,7 @@ export class Api {
   /** @returns {Promise<Config>} */
   config = () => this.#call("GET", "/v1/config");
 
-  /** @param {{ username: string, password: string, display_name?: string, invite?: string }} body @returns {Promise<SignedIn>} */
+  /** @param {{ username: string, password: string, display_name?: string, invite?: string, device_name?: string }} body @returns {Promise<SignedIn>} */
   signUp = (body) => this.#call("POST", "/v1/accounts", body);
   /** @param {{ username: string, password: string, device_name?: string }} body @returns {Promise<SignedIn>} */
   signIn = (body) => this.#call("POST", "/v1/sessions", body);

@@ -1,3 +1,5 @@
+import { Loudness } from "./loudness.js";
+
 /** @typedef {import("./types.js").Message} Message */
 
 /** Containers of the same Opus sound, best first, and what a browser calls them. */
@@ -36,6 +38,7 @@ export class Player extends EventTarget {
   #frame = 0;
   #speed = 1;
   #audio;
+  #loudness;
   #freshUrl;
 
   /**
@@ -45,6 +48,7 @@ export class Player extends EventTarget {
   constructor(audio, freshUrl) {
     super();
     this.#audio = audio;
+    this.#loudness = new Loudness(audio);
     this.#freshUrl = freshUrl;
     for (const type of ["play", "playing", "pause", "waiting", "seeked", "loadedmetadata"]) {
       audio.addEventListener(type, () => this.#changed());
@@ -84,6 +88,8 @@ export class Player extends EventTarget {
   /** @param {Message} message */
   play(message) {
     if (this.#message?.id !== message.id || this.#failed) this.#load(message);
+    // Its gain may have been measured since it was loaded.
+    this.#message = message;
     this.#start();
   }
 
@@ -142,6 +148,7 @@ export class Player extends EventTarget {
   }
 
   #start() {
+    this.#loudness.set(this.#message?.gain_db);
     // A refused or interrupted start shows as an `error` or `pause` event.
     this.#audio.play().catch(() => this.#changed());
   }

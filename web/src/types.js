@@ -43,6 +43,7 @@
  * @property {number | null} duration_ms
  * @property {boolean} [truncated]
  * @property {number[] | null} waveform   0..1024, null until analysed
+ * @property {number | null} [gain_db]    what a player applies, null until analysed
  * @property {Audio | null} audio
  *
  * @typedef {{ id: string, device_name: string | null, created_at: string, last_used_at: string, current: boolean }} Session

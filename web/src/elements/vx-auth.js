@@ -64,6 +64,7 @@ export class VxAuth extends VxElement {
     const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
     const credentials = { username: text("username"), password: String(data.get("password")) };
     const extra = {
+      device_name: deviceName(),
       ...(text("display_name") ? { display_name: text("display_name") } : {}),
       ...(text("invite") ? { invite: text("invite") } : {}),
     };

@@ -193,3 +193,25 @@ test("an address of a sound that has run out is renewed when it is played", asyn
   await ana.hadNoTrouble();
   await ben.hadNoTrouble();
 });
+
+test("every message is played at the loudness that the server has measured", async () => {
+  const [ana, ben] = await arrive();
+  await ben.page.evaluate(() => {
+    const create = AudioContext.prototype.createGain;
+    AudioContext.prototype.createGain = function () {
+      const node = create.call(this);
+      Object.assign(window, { gainNode: node });
+      return node;
+    };
+  });
+  await ana.says(2000);
+  await ben.page.locator("vx-player:not([data-flat])").waitFor();
+  await ben.page.getByRole("button", { name: "Play message from Ana" }).click();
+  await ben.page.waitForFunction(() => /** @type {HTMLAudioElement} */ (document.getElementById("sound")).currentTime > 0.3);
+  const [message] = await ben.serverMessages();
+  assert.ok(Math.abs(message.gain_db) > 0.1, `a gain that can be told from none: ${message.gain_db}`);
+  const applied = await ben.page.evaluate(() => /** @type {any} */ (window).gainNode.gain.value);
+  assert.ok(Math.abs(20 * Math.log10(applied) - message.gain_db) < 0.01, `${applied} for ${message.gain_db} dB`);
+  await ana.hadNoTrouble();
+  await ben.hadNoTrouble();
+});

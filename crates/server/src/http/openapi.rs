@@ -1,13 +1,29 @@
 //! `GET /openapi.json`: made from the handlers, with the table of error codes that `/docs` shows.
 
 use serde_json::{Value, json};
-use voxpost_proto::ErrorCode;
+use voxpost_proto::{ErrorCode, PROBLEM_JSON};
 
 /// The document as it is served.
 pub(crate) fn document(api: &utoipa::openapi::OpenApi) -> Vec<u8> {
     let mut document = serde_json::to_value(api).unwrap_or_default();
     document["x-error-codes"] = error_codes();
+    name_problems(&mut document);
     document.to_string().into_bytes()
+}
+
+/// A refusal is `application/problem+json`; the handlers' annotations know JSON only.
+fn name_problems(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let calls = paths.flat_map(|(_, path)| path.as_object_mut().into_iter().flatten());
+    let answers = calls.flat_map(|(_, call)| call["responses"].as_object_mut().into_iter().flatten());
+    for content in answers.filter_map(|(_, answer)| answer.get_mut("content")?.as_object_mut()) {
+        let is_problem = |body: &Value| body["schema"]["$ref"] == "#/components/schemas/Problem";
+        if content.get("application/json").is_some_and(is_problem)
+            && let Some(body) = content.remove("application/json")
+        {
+            content.insert(PROBLEM_JSON.to_owned(), body);
+        }
+    }
 }
 
 /// Code, status, meaning, and what the caller can do: the same for every call, so told once.
@@ -41,5 +57,19 @@ mod tests {
                 .iter()
                 .all(|code| code["advice"].as_str().is_some_and(|text| !text.is_empty()))
         );
+    }
+
+    #[test]
+    fn refusals_have_the_media_type_that_they_are_sent_with() {
+        let mut document = json!({"paths": {"/x": {"get": {"responses": {
+            "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/User"}}}},
+            "204": {"description": "nothing"},
+            "404": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}},
+        }}}}});
+        name_problems(&mut document);
+        let answers = &document["paths"]["/x"]["get"]["responses"];
+        assert!(answers["200"]["content"]["application/json"].is_object());
+        assert!(answers["404"]["content"][PROBLEM_JSON].is_object());
+        assert!(answers["404"]["content"]["application/json"].is_null());
     }
 }
