@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -13,7 +14,8 @@ use crate::commands::{
     SendArgs, WhoamiArgs,
 };
 use crate::exit;
-use crate::screen::ColorChoice;
+use crate::failure::Failure;
+use crate::screen::{ColorChoice, Screen};
 
 const ABOUT: &str = "Voice messages: server and client in one.
 
@@ -77,22 +79,39 @@ impl Args {
     /// Reads the command line and what `serve --config FILE` adds to it; ends the process where that is wrong.
     pub(crate) fn read() -> Self {
         let mut line: Vec<_> = env::args_os().collect();
-        let mut matches = Self::command().get_matches_from(&line);
+        Self::read_from(&mut line)
+            .unwrap_or_else(|error| refuse(&error, line.iter().any(|word| word == "--json")))
+    }
+
+    fn read_from(line: &mut Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut matches = Self::command().try_get_matches_from(&*line)?;
         if let Some(("serve", serve)) = matches.subcommand()
             && let Some(file) = serve.get_one::<PathBuf>("config")
         {
             let more = Config::arguments_of_file(file, serve)
-                .unwrap_or_else(|error| Self::command().error(ErrorKind::ValueValidation, error).exit());
+                .map_err(|error| Self::command().error(ErrorKind::ValueValidation, error))?;
             line.extend(more);
-            matches = Self::command().get_matches_from(line);
+            matches = Self::command().try_get_matches_from(&*line)?;
         }
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        Self::from_arg_matches(&matches)
     }
 
     /// Whether programs read the output.
     pub(crate) fn json(&self) -> bool {
         self.json
     }
+}
+
+/// Ends the process: with help that was asked for, or with what is wrong, in the form that programs expect.
+fn refuse(error: &clap::Error, json: bool) -> ! {
+    if !json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let told = text.lines().next().unwrap_or_default();
+    let told = told.strip_prefix("error: ").unwrap_or(told).to_owned();
+    let exit = Screen::new(true, ColorChoice::Never).report(&Failure::Usage(told));
+    std::process::exit(exit as i32)
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 mod accounts;
 mod doctor;
 mod inspect;
+mod interrupt;
+mod json;
 mod messages;
 mod sdk;
 mod shell;
+mod terminal;
 mod tools;
 mod watch;
 

@@ -72,15 +72,43 @@ impl Shell {
 
     /// The command, ready to be started in the home directory.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_voxpost"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_voxpost"));
+        command.args(args);
+        command
+    }
+
+    /// The command on a terminal of its own; both of its outputs come together on standard output.
+    pub(crate) fn on_terminal(&self, args: &[&str]) -> Command {
+        let line: Vec<String> = [&[env!("CARGO_BIN_EXE_voxpost")], args]
+            .concat()
+            .iter()
+            .map(|word| format!("'{word}'"))
+            .collect();
+        let mut command = self.program("script");
+        command
+            .args([
+                "--quiet",
+                "--return",
+                "--flush",
+                "--command",
+                &line.join(" "),
+                "/dev/null",
+            ])
+            .env("TERM", "xterm-256color");
+        command
+    }
+
+    /// Another program, in the home directory.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VOXPOST_")) {
             command.env_remove(name);
         }
         command
-            .args(args)
             .current_dir(self.home.path())
             .env("HOME", self.home.path())
             .env_remove("XDG_CONFIG_HOME")
+            .env_remove("NO_COLOR")
             .env("TZ", "UTC")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -88,6 +116,12 @@ impl Shell {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         command
+    }
+
+    /// What this prints on its terminal.
+    pub(crate) async fn run_on_terminal(&self, args: &[&str]) -> Ran {
+        let output = patiently("the command to end", self.on_terminal(args).output()).await;
+        Ran::of(args, output.expect("`script` of util-linux is there"))
     }
 
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
@@ -116,8 +150,15 @@ impl Shell {
     }
 }
 
+/// Ctrl-C for a process.
+pub(crate) fn interrupt(child: &tokio::process::Child) {
+    let pid = child.id().expect("it runs").to_string();
+    let told = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(told.expect("kill exists").success());
+}
+
 impl Ran {
-    fn of(args: &[&str], output: Output) -> Self {
+    pub(crate) fn of(args: &[&str], output: Output) -> Self {
         Self {
             line: format!("voxpost {}", args.join(" ")),
             code: output.status.code().unwrap_or(-1),

@@ -28,19 +28,46 @@ async fn every_shell_gets_a_script_that_knows_the_commands() {
         .expect_code(exit::USAGE);
 }
 
+/// What a shell offers for `voxpost in`, by its own machinery with our script; None where it is not installed.
+async fn offered(shell: &str, arguments: &[&str], ask: &str) -> Option<String> {
+    let home = Shell::new();
+    let script = home
+        .run(&["completions", shell])
+        .await
+        .expect_code(exit::OK)
+        .text();
+    home.write("script", script.as_bytes());
+    let mut command = home.program(shell);
+    let ran = command.args(arguments).args(["-c", ask]).output();
+    let output = match patiently("the shell", ran).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        output => output.expect("it runs"),
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{shell}: {errors}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 #[tokio::test]
-async fn bash_accepts_its_script() {
-    let script = Shell::new().run(&["completions", "bash"]).await.text();
-    let check = format!("{script}\ncomplete -p voxpost");
-    let output = std::process::Command::new("bash")
-        .args(["--norc", "-c", &check])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+async fn the_shells_that_are_here_complete_with_their_script() {
+    let bash = "source ./script; COMP_WORDS=(voxpost in); COMP_CWORD=1; _voxpost voxpost in voxpost; \
+                echo \"${COMPREPLY[@]}\"; complete -p voxpost";
+    let zsh = "autoload -U compinit && compinit -u -D; source ./script; whence -w _voxpost_commands; \
+               _describe() { print -l -- \"${(@P)4}\" }; _voxpost_commands; print -- $_comps[voxpost]";
+    let fish = "source ./script; complete --do-complete 'voxpost in'";
+    for (shell, arguments, ask) in [
+        ("bash", &["--norc"][..], bash),
+        ("zsh", &["-f"], zsh),
+        ("fish", &["--no-config"], fish),
+    ] {
+        let Some(offered) = offered(shell, arguments, ask).await else {
+            assert_ne!(shell, "bash", "the tests themselves need it");
+            continue;
+        };
+        for command in ["inbox", "inspect", "invite"] {
+            assert!(offered.contains(command), "{shell}: {offered}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use voxpost_testkit::{Clip, patiently};
 
-use crate::shell::Shell;
+use crate::shell::{Shell, interrupt};
 use crate::{exit, options, server};
 
 struct Watch {
@@ -48,12 +48,7 @@ impl Watch {
     }
 
     async fn interrupt(mut self) -> i32 {
-        let pid = self.child.id().expect("it runs").to_string();
-        let told = std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .expect("kill exists");
-        assert!(told.success());
+        interrupt(&self.child);
         let status = patiently("it to end", self.child.wait()).await.expect("a status");
         status.code().expect("ends by itself")
     }
