@@ -34,32 +34,16 @@ impl OpusHead {
         let body = packet
             .strip_prefix(b"OpusHead")
             .ok_or_else(|| Error::corrupt("no OpusHead"))?;
-        let &[
-            version,
-            channels,
-            p0,
-            p1,
-            r0,
-            r1,
-            r2,
-            r3,
-            g0,
-            g1,
-            family,
-            ref mapping @ ..,
-        ] = body
-        else {
-            return Err(Error::corrupt("OpusHead is too short"));
-        };
-        if version >= 16 {
-            return Err(Error::unsupported(format!("OpusHead version {version}")));
+        let fields = Fields::split(body).ok_or_else(|| Error::corrupt("OpusHead is too short"))?;
+        if fields.version >= 16 {
+            return Err(Error::unsupported(format!("OpusHead version {}", fields.version)));
         }
-        check_mapping(channels, family, mapping)?;
+        fields.check_mapping()?;
         Ok(OpusHead {
-            channels,
-            pre_skip: u16::from_le_bytes([p0, p1]),
-            input_sample_rate: u32::from_le_bytes([r0, r1, r2, r3]),
-            output_gain: i16::from_le_bytes([g0, g1]),
+            channels: fields.channels,
+            pre_skip: u16::from_le_bytes(fields.pre_skip),
+            input_sample_rate: u32::from_le_bytes(fields.input_sample_rate),
+            output_gain: i16::from_le_bytes(fields.output_gain),
         })
     }
 
@@ -68,32 +52,16 @@ impl OpusHead {
     /// # Errors
     /// As [`OpusHead::parse`].
     pub fn parse_dops(payload: &[u8]) -> Result<Self, Error> {
-        let &[
-            version,
-            channels,
-            p0,
-            p1,
-            r0,
-            r1,
-            r2,
-            r3,
-            g0,
-            g1,
-            family,
-            ref mapping @ ..,
-        ] = payload
-        else {
-            return Err(Error::corrupt("dOps is too short"));
-        };
-        if version != 0 {
-            return Err(Error::unsupported(format!("dOps version {version}")));
+        let fields = Fields::split(payload).ok_or_else(|| Error::corrupt("dOps is too short"))?;
+        if fields.version != 0 {
+            return Err(Error::unsupported(format!("dOps version {}", fields.version)));
         }
-        check_mapping(channels, family, mapping)?;
+        fields.check_mapping()?;
         Ok(OpusHead {
-            channels,
-            pre_skip: u16::from_be_bytes([p0, p1]),
-            input_sample_rate: u32::from_be_bytes([r0, r1, r2, r3]),
-            output_gain: i16::from_be_bytes([g0, g1]),
+            channels: fields.channels,
+            pre_skip: u16::from_be_bytes(fields.pre_skip),
+            input_sample_rate: u32::from_be_bytes(fields.input_sample_rate),
+            output_gain: i16::from_be_bytes(fields.output_gain),
         })
     }
 
@@ -108,36 +76,68 @@ impl OpusHead {
     }
 }
 
-/// One stream, in order, of one or two channels is all that a voice message holds. Other families say the same in
-/// more words when they have a single stream and an identity mapping.
-fn check_mapping(channels: u8, family: u8, mapping: &[u8]) -> Result<(), Error> {
-    if channels == 0 {
-        return Err(Error::corrupt("Opus with no channels"));
+/// What both forms have in the same order, each in its own byte order.
+struct Fields<'a> {
+    version: u8,
+    channels: u8,
+    pre_skip: [u8; 2],
+    input_sample_rate: [u8; 4],
+    output_gain: [u8; 2],
+    family: u8,
+    mapping: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// None when it is too short.
+    fn split(bytes: &'a [u8]) -> Option<Self> {
+        let (&[version, channels], rest) = bytes.split_first_chunk()?;
+        let (&pre_skip, rest) = rest.split_first_chunk()?;
+        let (&input_sample_rate, rest) = rest.split_first_chunk()?;
+        let (&output_gain, rest) = rest.split_first_chunk()?;
+        let (&family, mapping) = rest.split_first()?;
+        Some(Self {
+            version,
+            channels,
+            pre_skip,
+            input_sample_rate,
+            output_gain,
+            family,
+            mapping,
+        })
     }
-    let single = match (family, mapping) {
-        (0, _) if channels > 2 => {
-            return Err(Error::corrupt(
-                "Opus mapping family 0 with more than two channels",
-            ));
+
+    /// One stream, in order, of one or two channels is all that a voice message holds. Other families say the same in
+    /// more words when they have a single stream and an identity mapping.
+    fn check_mapping(&self) -> Result<(), Error> {
+        let (channels, family) = (self.channels, self.family);
+        if channels == 0 {
+            return Err(Error::corrupt("Opus with no channels"));
         }
-        (0, _) => true,
-        (_, &[1, coupled, ref map @ ..]) => {
-            channels <= 2
-                && coupled == channels - 1
-                && map
-                    .iter()
-                    .take(channels.into())
-                    .eq([0, 1][..channels.into()].iter())
+        let single = match (family, self.mapping) {
+            (0, _) if channels > 2 => {
+                return Err(Error::corrupt(
+                    "Opus mapping family 0 with more than two channels",
+                ));
+            }
+            (0, _) => true,
+            (_, &[1, coupled, ref map @ ..]) => {
+                channels <= 2
+                    && coupled == channels - 1
+                    && map
+                        .iter()
+                        .take(channels.into())
+                        .eq([0, 1][..channels.into()].iter())
+            }
+            (_, [_, _, ..]) => false,
+            _ => return Err(Error::corrupt("Opus channel mapping is cut off")),
+        };
+        if single {
+            Ok(())
+        } else {
+            Err(Error::unsupported(format!(
+                "Opus with {channels} channels (mapping family {family})"
+            )))
         }
-        (_, [_, _, ..]) => false,
-        _ => return Err(Error::corrupt("Opus channel mapping is cut off")),
-    };
-    if single {
-        Ok(())
-    } else {
-        Err(Error::unsupported(format!(
-            "Opus with {channels} channels (mapping family {family})"
-        )))
     }
 }
 
