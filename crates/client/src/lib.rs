@@ -35,6 +35,7 @@
 mod calls;
 mod client;
 mod error;
+mod player;
 mod retry;
 mod socket;
 mod tls;
@@ -42,6 +43,7 @@ mod tls;
 pub use calls::{AudioFormat, AudioSource, Download, Health, Outgoing, Sent};
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
+pub use player::{VoicePlayer, VoicePlayerStats};
 pub use retry::RetryPolicy;
 pub use socket::{Subscription, Update};
 pub use tls::{Fingerprint, InvalidFingerprint};

@@ -9,7 +9,9 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod jitter;
 mod problem;
+pub mod rtp;
 pub mod socket;
 mod time;
 

@@ -6,12 +6,14 @@
 
 mod answer;
 mod clip;
+pub mod net;
 mod patience;
 mod person;
 mod proxy;
 mod server;
 mod socket;
 pub mod sound;
+pub mod wav;
 
 pub use answer::Answer;
 pub use clip::{Clip, Probe};

@@ -2,5 +2,8 @@
 
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod ffi;
 pub(crate) mod head;
+pub(crate) mod inspect;
 pub mod packet;
+pub(crate) mod speech;

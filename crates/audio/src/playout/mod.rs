@@ -1,0 +1,8 @@
+//! Playout: steps of a jitter buffer become an even stream of samples.
+
+mod decoder;
+mod noise;
+mod queue;
+mod timescale;
+
+pub use decoder::{PlayoutDecoder, PlayoutStats, PlayoutStep};

@@ -1,0 +1,2 @@
+//! The buffer as a whole, with a decoder that only counts.
+use super::*;
