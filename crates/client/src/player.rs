@@ -88,7 +88,15 @@ impl VoicePlayer {
 /// Buffer and decoder do not know each other, so their steps are two types.
 fn playout_step(step: Step<'_>) -> PlayoutStep<'_> {
     match step {
-        Step::Play { payload, restart } => PlayoutStep::Play { payload, restart },
+        Step::Play {
+            payload,
+            skip,
+            restart,
+        } => PlayoutStep::Play {
+            payload,
+            skip,
+            restart,
+        },
         Step::Stretch { payload, wanted } => PlayoutStep::Stretch { payload, wanted },
         Step::Shrink { payload, wanted } => PlayoutStep::Shrink { payload, wanted },
         Step::Fec { payload, samples } => PlayoutStep::Fec { payload, samples },

@@ -19,6 +19,8 @@ pub struct SpeechSettings {
     pub dtx: bool,
     /// The same size for every packet.
     pub cbr: bool,
+    /// Code nothing above 8 kHz: all bits, and all of the redundancy, for what carries speech.
+    pub wideband: bool,
 }
 
 impl Default for SpeechSettings {
@@ -31,6 +33,7 @@ impl Default for SpeechSettings {
             dred_ms: 0,
             dtx: false,
             cbr: false,
+            wideband: false,
         }
     }
 }
@@ -68,6 +71,14 @@ impl SpeechEncoder {
             // libopus counts in 10 ms.
             (sys::OPUS_SET_DRED_DURATION_REQUEST, i32::from(settings.dred_ms.min(1_000)) / 10),
             (sys::OPUS_SET_DTX_REQUEST, settings.dtx.into()),
+            (
+                sys::OPUS_SET_MAX_BANDWIDTH_REQUEST,
+                if settings.wideband {
+                    sys::OPUS_BANDWIDTH_WIDEBAND
+                } else {
+                    sys::OPUS_BANDWIDTH_FULLBAND
+                },
+            ),
             (sys::OPUS_SET_VBR_REQUEST, (!settings.cbr).into()),
             (sys::OPUS_SET_VBR_CONSTRAINT_REQUEST, 0),
         ];

@@ -8,15 +8,22 @@ use crate::packet;
 const MAX_FRAME: usize = packet::MAX_SAMPLES_48K as usize;
 /// Cross-fade between sound and comfort noise: 10 ms.
 const FADE: usize = 480;
+/// Cross-fade from concealment to what came late: 5 ms.
+const SHORT_FADE: usize = 240;
 /// Share of what is played that may be added or removed: speech at up to 1.33 and down to 0.75 of its speed.
 const MOST_CHANGE: f32 = 0.25;
 /// How many samples of unused change are saved for later: one period of the lowest voice.
 const MOST_SAVED: f32 = 720.0;
-/// How alike two periods must be for a change that could wait, and for one that is far too late.
-const ALIKE_AT_EASE: f32 = 0.85;
-const ALIKE_IN_HASTE: f32 = 0.5;
-/// A change of more samples than this is far too late: 150 ms.
+/// A delay that is wrong by less than this is put right in pauses only: 60 ms.
+const CAN_WAIT: f32 = 2_880.0;
+/// A delay that is wrong by more than this is put right whatever it sounds like: 150 ms.
 const HASTE: f32 = 7_200.0;
+/// How alike two periods must be in between, from the one end to the other.
+const ALIKE: [f32; 2] = [0.9, 0.5];
+/// A frame is a pause when it is so much softer than the loudest of late: 30 dB.
+const PAUSE: f32 = 1e-3;
+/// How fast the loudest is forgotten, per frame of 20 ms: 3 dB in 7 s.
+const LOUDEST_DECAY: f32 = 0.998;
 /// Longest packet whose DRED is remembered without reserving more memory.
 const MAX_DRED_PACKET: usize = 4_096;
 /// Effort of the decoder: from 5 on the neural network conceals (libopus 1.6).
@@ -25,11 +32,13 @@ const EFFORT: i32 = 5;
 /// What to decode or make up next. Sample counts are at 48 kHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlayoutStep<'a> {
-    /// Decode a packet. `restart`: it begins another stream, what was decoded before does not count.
+    /// Decode a packet.
     Play {
         /// The packet.
         payload: &'a [u8],
-        /// Another stream begins.
+        /// Leave out so many samples at its start, perhaps all: they have been concealed.
+        skip: u32,
+        /// Another stream begins, what was decoded before does not count.
         restart: bool,
     },
     /// Decode a packet and make it longer, by up to `wanted` samples.
@@ -108,10 +117,16 @@ pub struct PlayoutDecoder {
     queue: Queue,
     noise: ComfortNoise,
     frame: Box<[f32; MAX_FRAME]>,
+    /// What goes on under the beginning of the next sound, fading out.
+    under: [f32; FADE],
+    under_len: usize,
     /// The queue ends in comfort noise.
     silent: bool,
     /// Samples that may be added or removed.
     change: f32,
+    /// Mean square of the loudest packet of late, and of the last one.
+    loudest: f32,
+    power: f32,
     stats: PlayoutStats,
 }
 
@@ -125,8 +140,12 @@ impl PlayoutDecoder {
             queue: Queue::new(),
             noise: ComfortNoise::new(),
             frame: Box::new([0.0; MAX_FRAME]),
+            under: [0.0; FADE],
+            under_len: 0,
             silent: true,
             change: 0.0,
+            loudest: 0.0,
+            power: 0.0,
             stats: PlayoutStats::default(),
         }
     }
@@ -144,24 +163,28 @@ impl PlayoutDecoder {
     /// Carries out a step. A packet that cannot be decoded is concealed; no input fails.
     pub fn apply(&mut self, step: PlayoutStep<'_>) {
         match step {
-            PlayoutStep::Play { payload, restart } => {
+            PlayoutStep::Play {
+                payload,
+                skip,
+                restart,
+            } => {
                 if restart {
                     self.decoder.reset();
                 }
-                self.play(payload);
+                self.play(payload, skip as usize);
             }
             PlayoutStep::Stretch { payload, wanted } => {
-                self.play(payload);
+                self.play(payload, 0);
                 let (most, alike) = self.allowed(wanted);
                 let added = timescale::stretch(&mut self.queue, most, alike);
-                self.change -= added as f32;
+                self.change = (self.change - added as f32).max(0.0);
                 self.stats.added += added as u64;
             }
             PlayoutStep::Shrink { payload, wanted } => {
-                self.play(payload);
+                self.play(payload, 0);
                 let (most, alike) = self.allowed(wanted);
                 let removed = timescale::shrink(&mut self.queue, most, alike);
-                self.change -= removed as f32;
+                self.change = (self.change - removed as f32).max(0.0);
                 self.stats.removed += removed as u64;
             }
             PlayoutStep::Fec { payload, samples } => {
@@ -202,7 +225,7 @@ impl PlayoutDecoder {
         len
     }
 
-    fn play(&mut self, payload: &[u8]) {
+    fn play(&mut self, payload: &[u8], skip: usize) {
         let expected = packet::check(payload).map_or(0, |info| info.samples_48k as usize);
         let decoded = self.decoder.decode(payload, &mut self.frame[..]).unwrap_or(0);
         if decoded == 0 {
@@ -210,8 +233,21 @@ impl PlayoutDecoder {
         }
         self.stats.decoded += decoded as u64;
         self.change = (self.change + decoded as f32 * MOST_CHANGE).min(MOST_SAVED);
-        self.noise.listen(&self.frame[..decoded]);
-        self.append(decoded, decoded.max(expected));
+        let frame = &self.frame[..decoded];
+        self.noise.listen(frame);
+        self.power = frame.iter().map(|s| s * s).sum::<f32>() / decoded.max(1) as f32;
+        self.loudest = (self.loudest * LOUDEST_DECAY).max(self.power);
+        let len = decoded.max(expected);
+        if skip > 0 {
+            // The concealment goes on under the beginning of what follows.
+            timescale::continuation(self.queue.all(), &mut self.under[..SHORT_FADE]);
+            self.under_len = SHORT_FADE;
+            let skip = skip.min(decoded);
+            self.frame.copy_within(skip..len, 0);
+            self.append(decoded - skip, len - skip);
+        } else {
+            self.append(decoded, len);
+        }
     }
 
     /// Appends the first `made` samples of the frame, and concealment up to `len`.
@@ -219,22 +255,18 @@ impl PlayoutDecoder {
         if made < len && self.decoder.conceal(&mut self.frame[made..len]).is_err() {
             self.frame[made..len].fill(0.0);
         }
+        if len == 0 {
+            return;
+        }
         if self.silent {
-            self.fade_in(len);
+            self.silent = false;
+            self.under_len = FADE;
+            self.noise.fill(&mut self.under);
         }
-        self.silent = false;
+        let fade = self.under_len.min(len);
+        self.under_len = 0;
+        cross_fade(&self.under[..fade], &mut self.frame[..fade]);
         self.queue.grow(len).copy_from_slice(&self.frame[..len]);
-    }
-
-    /// Comfort noise fades out under the first samples of the frame.
-    fn fade_in(&mut self, len: usize) {
-        let fade = FADE.min(len);
-        let mut noise = [0.0; FADE];
-        self.noise.fill(&mut noise[..fade]);
-        for (i, (sample, noise)) in self.frame.iter_mut().zip(&noise[..fade]).enumerate() {
-            let weight = (i as f32 + 0.5) / fade as f32;
-            *sample = noise + (*sample - noise) * weight;
-        }
     }
 
     fn silence(&mut self, len: usize) {
@@ -246,19 +278,22 @@ impl PlayoutDecoder {
         self.silent = true;
         let out = self.queue.grow(len);
         self.noise.fill(out);
-        for (i, (sample, speech)) in out.iter_mut().zip(&self.frame[..fade]).enumerate() {
-            let weight = (i as f32 + 0.5) / fade as f32;
-            *sample = speech + (*sample - speech) * weight;
-        }
+        cross_fade(&self.frame[..fade], &mut out[..fade]);
     }
 
     /// Up to how many samples may be added or removed now, and how alike periods must be for it.
     fn allowed(&self, wanted: u32) -> (usize, f32) {
+        if self.power <= self.loudest * PAUSE {
+            return (wanted as usize, -1.0);
+        }
         let wanted = wanted as f32;
-        let haste = (wanted / HASTE).min(1.0);
+        if wanted < CAN_WAIT {
+            return (0, 1.0);
+        }
+        let haste = ((wanted - CAN_WAIT) / (HASTE - CAN_WAIT)).min(1.0);
         (
-            wanted.min(self.change.max(0.0)) as usize,
-            ALIKE_AT_EASE + (ALIKE_IN_HASTE - ALIKE_AT_EASE) * haste,
+            wanted.min(self.change) as usize,
+            ALIKE[0] + (ALIKE[1] - ALIKE[0]) * haste,
         )
     }
 
@@ -278,6 +313,15 @@ impl PlayoutDecoder {
 impl Default for PlayoutDecoder {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Fades `to` in over `from`, which fades out.
+fn cross_fade(from: &[f32], to: &mut [f32]) {
+    let len = from.len() as f32;
+    for (i, (to, from)) in to.iter_mut().zip(from).enumerate() {
+        let weight = (i as f32 + 0.5) / len;
+        *to = from + (*to - from) * weight;
     }
 }
 

@@ -62,6 +62,15 @@ pub(super) fn stretch(queue: &mut Queue, wanted: usize, least_likeness: f32) -> 
     lag
 }
 
+/// Fills `out` with what would follow if the last period of `sound` went on.
+pub(super) fn continuation(sound: &[f32], out: &mut [f32]) {
+    let lag = best_lag(sound, LONGEST_LAG, -1.0).unwrap_or(LONGEST_LAG);
+    let period = &sound[sound.len() - lag..];
+    for (out, sample) in out.iter_mut().zip(period.iter().cycle()) {
+        *out = *sample;
+    }
+}
+
 /// The lag, up to `longest`, at which the end of `sound` is most like what lies before it, when the normalised
 /// correlation there reaches `least`.
 fn best_lag(sound: &[f32], longest: usize, least: f32) -> Option<usize> {

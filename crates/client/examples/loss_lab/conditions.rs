@@ -35,7 +35,7 @@ pub(crate) fn all() -> Vec<Condition> {
         "spikes",
         Path {
             jitter: Jitter::InOrder { p95_ms: 20.0 },
-            stalls: vec![(2_500.0, 250.0), (5_600.0, 400.0)],
+            stalls: (1..8).map(|i| (f64::from(i) * 6_000.0, 200.0)).collect(),
             ..Path::default()
         },
         plain(),
@@ -44,7 +44,7 @@ pub(crate) fn all() -> Vec<Condition> {
         "route-change",
         Path {
             jitter: Jitter::InOrder { p95_ms: 20.0 },
-            route_change: Some((3_000.0, 80.0)),
+            route_change: Some((20_000.0, 80.0)),
             ..Path::default()
         },
         plain(),
@@ -80,7 +80,7 @@ pub(crate) fn all() -> Vec<Condition> {
             ..Path::default()
         },
         SpeechSettings {
-            fec: true,
+            fec: std::env::var("FEC").is_err(),
             loss_percent: 5,
             ..plain()
         },
@@ -102,16 +102,18 @@ fn losses() -> Vec<(String, Loss, SpeechSettings)> {
     for percent in [5_u8, 10, 20, 30] {
         let share = f64::from(percent) / 100.0;
         let settings = SpeechSettings {
-            fec: true,
-            loss_percent: percent,
+            fec: std::env::var("FEC").is_err(),
+            loss_percent: std::env::var("LP").ok().and_then(|v| v.parse().ok()).unwrap_or(percent),
             ..plain()
         };
         losses.push((format!("loss-{percent}"), Loss::Random { share }, settings));
     }
     let dred = SpeechSettings {
         bitrate_bps: 32_000,
-        loss_percent: 20,
-        dred_ms: 200,
+        loss_percent: std::env::var("LP").ok().and_then(|v| v.parse().ok()).unwrap_or(20),
+        wideband: std::env::var("WB").is_ok(),
+        fec: std::env::var("BFEC").is_ok(),
+        dred_ms: std::env::var("DRED").ok().and_then(|v| v.parse().ok()).unwrap_or(200),
         ..plain()
     };
     let burst = Loss::Bursts { share: 0.2, length: 3 };
@@ -120,5 +122,5 @@ fn losses() -> Vec<(String, Loss, SpeechSettings)> {
 }
 
 fn plain() -> SpeechSettings {
-    SpeechSettings::default()
+    SpeechSettings { wideband: std::env::var("WB").is_ok(), ..SpeechSettings::default() }
 }

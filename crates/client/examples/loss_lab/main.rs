@@ -1,7 +1,7 @@
-//! `loss_lab SPEECH_DIR OUT_DIR [CONDITION…]`: plays every `*.wav` of a folder (16-bit mono, 48 kHz) through every network
-//! of `conditions.rs` to every listener of `players.rs`. Writes what was heard as WAV, what was sent as `*.packets` for
-//! listeners of others (per packet: arrival in µs as u32, length as u16, little-endian, then the datagram), and a line
-//! of JSON for each run into `runs.jsonl`. scripts/bench-loss.sh scores the sound.
+//! `loss_lab SPEECH.wav OUT_DIR [CONDITION…]`: plays speech (16-bit mono, 48 kHz) through every network of `conditions.rs`
+//! to every listener of `players.rs`. Writes what was heard as WAV, what was sent as `*.packets` for listeners of others
+//! (per packet: arrival in µs as u32, length as u16, little-endian, then the datagram), and a line of JSON for each run
+//! into `runs.jsonl`. scripts/bench-loss.sh scores the sound.
 
 #![expect(clippy::print_stdout, reason = "a program that tells what it does")]
 
@@ -23,64 +23,44 @@ use voxpost_testkit::wav;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, speech, out, wanted @ ..] = &arguments[..] else {
-        return Err("loss_lab SPEECH_DIR OUT_DIR [CONDITION…]".into());
+        return Err("loss_lab SPEECH.wav OUT_DIR [CONDITION…]".into());
     };
-    let (out, mut clips) = (Path::new(out), Vec::new());
-    for entry in fs::read_dir(speech)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "wav") {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            clips.push((name, wav::read_mono_48k(&fs::read(&path)?)?));
-        }
-    }
-    clips.sort_by(|a, b| a.0.cmp(&b.0));
+    let out = Path::new(out);
+    let sound = wav::read_mono_48k(&fs::read(speech)?)?;
     fs::create_dir_all(out)?;
     let mut runs = fs::File::create(out.join("runs.jsonl"))?;
     for condition in conditions::all() {
-        if !wanted.is_empty() && !wanted.iter().any(|w| condition.name.contains(w.as_str())) {
-            continue;
-        }
-        println!("{}", condition.name);
-        for (seed, (clip, sound)) in clips.iter().enumerate() {
-            run(&condition, clip, sound, seed as u64 + 1, out, &mut runs)?;
+        if wanted.is_empty() || wanted.iter().any(|w| condition.name.starts_with(w.as_str())) {
+            println!("{}", condition.name);
+            run(&condition, &sound, out, &mut runs)?;
         }
     }
     Ok(())
 }
 
-fn run(
-    condition: &Condition,
-    clip: &str,
-    sound: &[f32],
-    seed: u64,
-    out: &Path,
-    runs: &mut fs::File,
-) -> Result<(), Box<dyn Error>> {
+fn run(condition: &Condition, sound: &[f32], out: &Path, runs: &mut fs::File) -> Result<(), Box<dyn Error>> {
     let datagrams = encode(sound, condition);
     let bytes: usize = datagrams.iter().map(Vec::len).sum();
-    let trace = condition.path.trace(datagrams.len(), 20.0, 100, seed);
-    let name = format!("{clip}.{}", condition.name);
+    let trace = condition.path.trace(datagrams.len(), 20.0, 100, 1);
+    let name = &condition.name;
     write_packets(&out.join(format!("{name}.packets")), &datagrams, &trace)?;
-    let listeners: [(&str, Heard); 4] = [
+    let listeners: [(&str, Heard); 5] = [
         ("voxpost", players::adaptive(&datagrams, &trace)),
         ("fixed-60", players::fixed(&datagrams, &trace, 60.0)),
-        ("fixed-200", players::fixed(&datagrams, &trace, 200.0)),
+        ("fixed-100", players::fixed(&datagrams, &trace, 100.0)),("fixed-200", players::fixed(&datagrams, &trace, 200.0)),
         ("perfect", players::perfect(&datagrams, &trace)),
     ];
     for (listener, mut heard) in listeners {
         let file = format!("{name}.{listener}.wav");
         fs::write(out.join(&file), wav::write_mono_48k(&heard.samples))?;
-        heard.delays_ms.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let index = (heard.delays_ms.len() as f64 * share) as usize;
-            heard.delays_ms.get(index).copied().unwrap_or(0.0)
-        };
+        let (delay, waited) = (&mut heard.delays_ms, &mut heard.waited_ms);
         writeln!(
             runs,
-            r#"{{"clip":"{clip}","condition":"{}","listener":"{listener}","file":"{file}","p50_ms":{:.1},"p95_ms":{:.1},"concealed":{:.4},"kbps":{:.1}}}"#,
-            condition.name,
-            at(0.5),
-            at(0.95),
+            r#"{{"condition":"{name}","listener":"{listener}","file":"{file}","p50_ms":{:.1},"p95_ms":{:.1},"waited_p50_ms":{:.1},"waited_p95_ms":{:.1},"concealed":{:.4},"kbps":{:.1}}}"#,
+            percentile(delay, 0.5),
+            percentile(delay, 0.95),
+            percentile(waited, 0.5),
+            percentile(waited, 0.95),
             heard.concealed,
             bytes as f64 * 8.0 / (datagrams.len() as f64 * 20.0),
         )?;
@@ -116,4 +96,10 @@ fn write_packets(file: &Path, datagrams: &[Vec<u8>], trace: &Trace) -> std::io::
         bytes.extend(datagram);
     }
     fs::write(file, bytes)
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = (values.len() as f64 * share) as usize;
+    values.get(index).copied().unwrap_or(0.0)
 }

@@ -16,6 +16,8 @@ const HEADER: usize = 12;
 pub(crate) struct Heard {
     pub(crate) samples: Vec<f32>,
     pub(crate) delays_ms: Vec<f64>,
+    /// How long packets waited between arrival and turn, in ms.
+    pub(crate) waited_ms: Vec<f64>,
     /// Share of the sound that was made up, 0 to 1.
     pub(crate) concealed: f64,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Heard {
 pub(crate) fn adaptive(datagrams: &[Vec<u8>], trace: &Trace) -> Heard {
     let mut player = VoicePlayer::new(JitterConfig::default());
     let mut arrivals = trace.arrivals().peekable();
-    let (mut samples, mut delays_ms) = (Vec::new(), Vec::new());
+    let (mut samples, mut delays_ms, mut waited_ms) = (Vec::new(), Vec::new(), Vec::new());
     let end = trace.sent_ms(datagrams.len()) + 1_000.0;
     for tick in 0..(end / 10.0) as u64 {
         let now = Duration::from_millis(tick * 10);
@@ -39,12 +41,15 @@ pub(crate) fn adaptive(datagrams: &[Vec<u8>], trace: &Trace) -> Heard {
         samples.extend(out);
         if let Some(delay) = player.delay().filter(|_| arrivals.peek().is_some()) {
             delays_ms.push(delay.current.as_secs_f64() * 1_000.0);
+            waited_ms.push(delay.waited.as_secs_f64() * 1_000.0);
         }
     }
     let stats = player.stats();
+    if std::env::var("VERBOSE").is_ok() { eprintln!("{stats:?}"); }
     Heard {
         samples,
         delays_ms,
+        waited_ms,
         concealed: share(stats.jitter.concealed_samples, datagrams.len()),
     }
 }
@@ -52,29 +57,29 @@ pub(crate) fn adaptive(datagrams: &[Vec<u8>], trace: &Trace) -> Heard {
 /// A buffer with a fixed delay after the fastest packet. What comes later is lost.
 pub(crate) fn fixed(datagrams: &[Vec<u8>], trace: &Trace, delay_ms: f64) -> Heard {
     let fastest = trace.delays_ms().flatten().fold(f64::INFINITY, f64::min);
-    let in_time = |packet: usize, due: f64| {
-        trace
-            .delays_ms()
-            .nth(packet)
-            .flatten()
-            .is_some_and(|delay| trace.sent_ms(packet) + delay <= due)
-    };
+    let delays: Vec<_> = trace.delays_ms().collect();
+    let in_time =
+        |packet: usize, due: f64| delays[packet].is_some_and(|delay| trace.sent_ms(packet) + delay <= due);
     let due = |packet: usize| trace.sent_ms(packet) + fastest + delay_ms;
-    decode(
-        datagrams,
-        |packet, by| in_time(packet, due(by)),
-        vec![delay_ms; datagrams.len()],
-    )
+    let mut heard = decode(datagrams, |packet, by| in_time(packet, due(by)));
+    heard.delays_ms = vec![delay_ms; datagrams.len()];
+    heard.waited_ms = trace
+        .delays_ms()
+        .flatten()
+        .map(|delay| fastest + delay_ms - delay)
+        .filter(|&waited| waited >= 0.0)
+        .collect();
+    heard
 }
 
 /// Every packet that ever comes is there in time, and so is every copy.
 pub(crate) fn perfect(datagrams: &[Vec<u8>], trace: &Trace) -> Heard {
     let here: Vec<bool> = trace.delays_ms().map(|delay| delay.is_some()).collect();
-    decode(datagrams, |packet, _| here[packet], Vec::new())
+    decode(datagrams, |packet, _| here[packet])
 }
 
 /// Decodes on a clock that never changes; `here(packet, turn)` says whether a packet has come when it is another's turn.
-fn decode(datagrams: &[Vec<u8>], here: impl Fn(usize, usize) -> bool, delays_ms: Vec<f64>) -> Heard {
+fn decode(datagrams: &[Vec<u8>], here: impl Fn(usize, usize) -> bool) -> Heard {
     let mut decoder = PlayoutDecoder::new();
     let mut inspector = PacketInspector::new();
     let mut samples = Vec::new();
@@ -84,6 +89,7 @@ fn decode(datagrams: &[Vec<u8>], here: impl Fn(usize, usize) -> bool, delays_ms:
         let step = if here(turn, turn) {
             PlayoutStep::Play {
                 payload: payload(turn),
+                skip: 0,
                 restart: false,
             }
         } else {
@@ -118,7 +124,8 @@ fn decode(datagrams: &[Vec<u8>], here: impl Fn(usize, usize) -> bool, delays_ms:
     }
     Heard {
         samples,
-        delays_ms,
+        delays_ms: Vec::new(),
+        waited_ms: Vec::new(),
         concealed: share(concealed, datagrams.len()),
     }
 }

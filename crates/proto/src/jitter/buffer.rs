@@ -15,9 +15,11 @@ const MAX_SAMPLES: u32 = 5_760;
 const SHORTEST: i64 = 120;
 /// Nothing is made up for longer than this: 100 ms. Then it is silent.
 const LONGEST_CONCEALMENT: i64 = 4_800;
-/// A delay within this of its target is let be: 8 ms too short, 15 ms too long.
-const TOO_SHORT: i64 = 384;
-const TOO_LONG: i64 = 720;
+/// A delay that is this close to its target is let be: 5 ms.
+const CLOSE: i64 = 240;
+/// A packet that comes this late, 60 ms, loses what was concealed in its place; one that comes later is played whole:
+/// the network stood still, and nothing of what was said is to be lost.
+const SHORTLY: i64 = 2_880;
 
 /// The jitter buffer: packets go in as they arrive, steps for the decoder come out as they are to be played.
 /// The [module's documentation](super) explains it.
@@ -33,6 +35,8 @@ pub struct JitterBuffer {
     /// What the last step handed out.
     current: Vec<u8>,
     position: Option<i64>,
+    /// From arrival until its turn, of the packet played last.
+    waited: i64,
     now: i64,
 }
 
@@ -70,6 +74,7 @@ impl JitterBuffer {
             state: State::Waiting,
             current: Vec::new(),
             position: None,
+            waited: 0,
             now: 0,
             config,
         }
@@ -139,7 +144,7 @@ impl JitterBuffer {
             return None;
         }
         let State::Playing(line) = self.state else {
-            return Some(self.begin(now));
+            return Some(self.begin(now, queued));
         };
         self.position = Some(line.timestamp + line.made_up - queued);
         self.skip_what_is_too_old(now);
@@ -158,10 +163,10 @@ impl JitterBuffer {
         if pause {
             let due =
                 transit >= self.delay.target() || now - first.arrival >= to_samples(self.config.max_delay);
-            return Some(if due { self.play(now) } else { self.silence(tick) });
+            return Some(if due { self.play(now, queued) } else { self.silence(tick) });
         }
         if remaining < SHORTEST {
-            return Some(self.play(now));
+            return Some(self.play(now, queued));
         }
         Some(self.bridge(line, remaining))
     }
@@ -173,6 +178,7 @@ impl JitterBuffer {
         Some(PlayoutDelay {
             current: to_duration(self.now - position - fastest),
             target: to_duration(self.delay.target() - fastest),
+            waited: to_duration(self.waited),
         })
     }
 
@@ -220,7 +226,7 @@ impl JitterBuffer {
     }
 
     /// Nothing has been played: the first packet waits a little for those that overtook it and for what it is to tell.
-    fn begin(&mut self, now: i64) -> Step<'_> {
+    fn begin(&mut self, now: i64, queued: i64) -> Step<'_> {
         let waited = self
             .packets
             .first_key_value()
@@ -234,7 +240,7 @@ impl JitterBuffer {
                     samples: 960,
                     pause: false,
                 });
-                self.play(now)
+                self.play(now, queued)
             }
             _ => Step::Silence {
                 samples: self.tick() as u32,
@@ -243,7 +249,7 @@ impl JitterBuffer {
     }
 
     /// The first packet that waits, at a speed that brings the delay to its target.
-    fn play(&mut self, now: i64) -> Step<'_> {
+    fn play(&mut self, now: i64, queued: i64) -> Step<'_> {
         let (State::Playing(line), Some((sequence, packet))) = (self.state, self.packets.pop_first()) else {
             return self.silence(SHORTEST);
         };
@@ -251,30 +257,42 @@ impl JitterBuffer {
         self.stats.lost += (sequence - line.sequence) as u64;
         self.nacks.played(sequence);
         let samples = i64::from(packet.info.samples);
+        let too_long = now - packet.timestamp - self.delay.target();
+        // What was made up beyond the hole before this packet stands in place of its beginning.
+        let late = line.made_up - (packet.timestamp - line.timestamp);
+        let skip = if (1..=SHORTLY).contains(&late) && too_long > -CLOSE {
+            late.min(samples)
+        } else {
+            0
+        };
         self.state = State::Playing(Line {
             sequence: sequence + 1,
             timestamp: packet.timestamp + samples,
-            made_up: 0,
+            made_up: if skip > 0 { late - skip } else { 0 },
             samples,
             pause: packet.info.dtx,
         });
+        self.waited = now + queued - packet.arrival;
         self.current = packet.payload;
         let payload = &self.current[..];
-        let too_long = now - packet.timestamp - self.delay.target();
         let wanted = too_long.unsigned_abs().min(48_000) as u32;
-        if packet.restart || packet.info.dtx {
-            let restart = packet.restart;
-            return Step::Play { payload, restart };
+        if skip > 0 || packet.restart || packet.info.dtx {
+            return Step::Play {
+                payload,
+                skip: skip as u32,
+                restart: packet.restart,
+            };
         }
-        if too_long > TOO_LONG {
+        if too_long > CLOSE {
             self.stats.shrunk += 1;
             Step::Shrink { payload, wanted }
-        } else if too_long < -TOO_SHORT {
+        } else if too_long < -CLOSE {
             self.stats.stretched += 1;
             Step::Stretch { payload, wanted }
         } else {
             Step::Play {
                 payload,
+                skip: 0,
                 restart: false,
             }
         }

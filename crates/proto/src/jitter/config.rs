@@ -25,11 +25,11 @@ impl Default for JitterConfig {
     fn default() -> Self {
         Self {
             tick: Duration::from_millis(10),
-            start_delay: Duration::from_millis(40),
+            start_delay: Duration::from_millis(80),
             min_delay: Duration::ZERO,
             max_delay: Duration::from_millis(1_000),
             skip_behind: Duration::from_millis(3_000),
-            delay_per_percent: Duration::from_millis(12),
+            delay_per_percent: Duration::from_millis(20),
             max_packets: 512,
             max_payload: 4_096,
         }

@@ -2,8 +2,8 @@ use super::config::JitterConfig;
 use super::histogram::{BIN, Histogram};
 use super::packet::PayloadInfo;
 
-/// Share of the old that stays with each packet: at 50 packets a second half is forgotten after 3.5 s.
-const FORGET: f32 = 0.996;
+/// Share of the old that stays with each packet: at 50 packets a second half is forgotten after 7 s.
+const FORGET: f32 = 0.998;
 /// How much of a packet's worth is lost although a copy could be used in its place.
 const COPY_LOSS: f32 = 0.3;
 /// A packet that comes this much later than what is waited for is a spike: 78 ms, as in NetEq.

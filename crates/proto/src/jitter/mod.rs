@@ -16,11 +16,11 @@
 //! // At first the packet waits for what the next ones tell of the network …
 //! assert!(matches!(buffer.step(Duration::ZERO, 0), Some(Step::Silence { .. })));
 //! // … then it is played. The decoder now holds 960 samples, enough for the next ticks.
-//! let step = buffer.step(Duration::from_millis(40), 0);
+//! let step = buffer.step(Duration::from_millis(80), 0);
 //! assert!(matches!(step, Some(Step::Play { payload: [0xF8, 1, 2], .. })));
-//! assert!(buffer.step(Duration::from_millis(40), 960).is_none());
+//! assert!(buffer.step(Duration::from_millis(80), 960).is_none());
 //! // Nothing follows: what was heard is continued, for a while.
-//! assert!(matches!(buffer.step(Duration::from_millis(60), 0), Some(Step::Conceal { samples: 480 })));
+//! assert!(matches!(buffer.step(Duration::from_millis(100), 0), Some(Step::Conceal { samples: 480 })));
 //! ```
 //!
 //! # What each step means

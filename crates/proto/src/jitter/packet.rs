@@ -57,6 +57,8 @@ pub enum Step<'a> {
     Play {
         /// The packet.
         payload: &'a [u8],
+        /// Leave out so many samples at its start, perhaps all: it came late, and they have been concealed.
+        skip: u32,
         /// Forget the decoder's state first: another stream begins.
         restart: bool,
     },

@@ -40,6 +40,9 @@ pub struct PlayoutDelay {
     pub current: Duration,
     /// What is aimed at.
     pub target: Duration,
+    /// How long the packet that was played last waited between its arrival and its turn: what the buffer itself added
+    /// (WebRTC's `jitterBufferDelay` is the sum of these).
+    pub waited: Duration,
 }
 
 /// What a receiver tells the sender about the way, for the choice of redundancy.
