@@ -1,7 +1,7 @@
 //! What both ends of Voxpost must agree on.
 //!
-//! API types and error codes of the wire contract v1, the socket's messages, and (as they arrive) the sans-IO state
-//! machines that client and server share. This crate opens no socket, reads no clock and makes no random number: time,
+//! API types and error codes of the wire contract v1, the socket's messages, and the sans-IO state machines that client and
+//! server share: the [jitter buffer](jitter) and the sender's [choice of redundancy](redundancy). This crate opens no socket, reads no clock and makes no random number: time,
 //! ids and randomness come in as arguments. Opus packets are opaque here.
 
 #![forbid(unsafe_code)]
@@ -9,8 +9,10 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod fmtp;
 pub mod jitter;
 mod problem;
+pub mod redundancy;
 pub mod rtp;
 pub mod socket;
 mod time;

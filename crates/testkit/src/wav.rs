@@ -14,7 +14,12 @@ pub fn read_mono_48k(bytes: &[u8]) -> Result<Vec<f32>, String> {
         .and_then(|rest| rest.strip_prefix(b"WAVE"))
         .ok_or("no WAV file")?;
     let format = chunk(body, b"fmt ").ok_or("no format")?;
-    let wanted = [&1_u16.to_le_bytes()[..], &1_u16.to_le_bytes(), &RATE.to_le_bytes()].concat();
+    let wanted = [
+        &1_u16.to_le_bytes()[..],
+        &1_u16.to_le_bytes(),
+        &RATE.to_le_bytes(),
+    ]
+    .concat();
     if !format.starts_with(&wanted) || format.get(14..16) != Some(&16_u16.to_le_bytes()[..]) {
         return Err("not 16-bit mono PCM at 48 kHz".into());
     }

@@ -38,7 +38,13 @@ impl Decoder {
         let decoder = unsafe { sys::opus_decoder_create(RATE, 1, &mut error) };
         let decoder = Self(NonNull::new(decoder).expect("libopus has memory for a decoder"));
         // SAFETY: the pointer is valid; this request takes one int.
-        unsafe { sys::opus_decoder_ctl(decoder.0.as_ptr(), sys::OPUS_SET_COMPLEXITY_REQUEST, effort.clamp(0, 10)) };
+        unsafe {
+            sys::opus_decoder_ctl(
+                decoder.0.as_ptr(),
+                sys::OPUS_SET_COMPLEXITY_REQUEST,
+                effort.clamp(0, 10),
+            )
+        };
         decoder
     }
 
@@ -66,7 +72,12 @@ impl Decoder {
     }
 
     /// Fills `out` with the sound that begins `offset` samples before the packet that `dred` was read from.
-    pub(crate) fn decode_dred(&mut self, dred: &Dred, offset: u32, out: &mut [f32]) -> Result<usize, Refused> {
+    pub(crate) fn decode_dred(
+        &mut self,
+        dred: &Dred,
+        offset: u32,
+        out: &mut [f32],
+    ) -> Result<usize, Refused> {
         let offset = i32::try_from(offset).unwrap_or(i32::MAX);
         // SAFETY: both pointers are valid; `out` is as long as told.
         checked(unsafe {
@@ -122,8 +133,12 @@ impl Dred {
     pub(crate) fn new() -> Self {
         let mut error = 0;
         // SAFETY: plain calls; the results are checked for null.
-        let (decoder, state) =
-            unsafe { (sys::opus_dred_decoder_create(&mut error), sys::opus_dred_alloc(&mut error)) };
+        let (decoder, state) = unsafe {
+            (
+                sys::opus_dred_decoder_create(&mut error),
+                sys::opus_dred_alloc(&mut error),
+            )
+        };
         Self {
             decoder: NonNull::new(decoder).expect("libopus has memory for a DRED decoder"),
             state: NonNull::new(state).expect("libopus has memory for DRED"),

@@ -63,13 +63,25 @@ impl SpeechEncoder {
     /// Changes the settings from the next frame on.
     pub fn configure(&mut self, settings: &SpeechSettings) {
         let requests = [
-            (sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate_bps.clamp(6_000, 128_000) as i32),
-            (sys::OPUS_SET_COMPLEXITY_REQUEST, settings.complexity.min(10).into()),
+            (
+                sys::OPUS_SET_BITRATE_REQUEST,
+                settings.bitrate_bps.clamp(6_000, 128_000) as i32,
+            ),
+            (
+                sys::OPUS_SET_COMPLEXITY_REQUEST,
+                settings.complexity.min(10).into(),
+            ),
             (sys::OPUS_SET_SIGNAL_REQUEST, sys::OPUS_SIGNAL_VOICE),
             (sys::OPUS_SET_INBAND_FEC_REQUEST, settings.fec.into()),
-            (sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, settings.loss_percent.min(100).into()),
+            (
+                sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST,
+                settings.loss_percent.min(100).into(),
+            ),
             // libopus counts in 10 ms.
-            (sys::OPUS_SET_DRED_DURATION_REQUEST, i32::from(settings.dred_ms.min(1_000)) / 10),
+            (
+                sys::OPUS_SET_DRED_DURATION_REQUEST,
+                i32::from(settings.dred_ms.min(1_000)) / 10,
+            ),
             (sys::OPUS_SET_DTX_REQUEST, settings.dtx.into()),
             (
                 sys::OPUS_SET_MAX_BANDWIDTH_REQUEST,
@@ -83,7 +95,9 @@ impl SpeechEncoder {
             (sys::OPUS_SET_VBR_CONSTRAINT_REQUEST, 0),
         ];
         for (request, value) in requests {
-            self.encoder.set(request, value).expect("libopus takes clamped settings");
+            self.encoder
+                .set(request, value)
+                .expect("libopus takes clamped settings");
         }
     }
 

@@ -116,7 +116,10 @@ mod tests {
 
     /// Largest step from sample to sample that the tone has by itself, with a little room.
     fn smooth(samples: &[f32], hz: f32) -> bool {
-        let largest = samples.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+        let largest = samples
+            .windows(2)
+            .map(|w| (w[1] - w[0]).abs())
+            .fold(0.0, f32::max);
         largest < 0.3 * TAU * hz / 48_000.0 * 1.3
     }
 
@@ -136,7 +139,11 @@ mod tests {
                     queue.pull(&mut out);
                     heard.extend(out);
                 }
-                let expected = if faster { 48_000 - changed } else { 48_000 + changed };
+                let expected = if faster {
+                    48_000 - changed
+                } else {
+                    48_000 + changed
+                };
                 assert_eq!(heard.len(), expected);
                 assert!(changed > 5_000, "{hz} Hz: {changed}");
                 assert!(smooth(&heard[960..], hz), "{hz} Hz");

@@ -1,6 +1,8 @@
 //! The networks that are measured, and the codec settings that go with them.
 
 use voxpost_audio::SpeechSettings;
+use voxpost_proto::jitter::LossReport;
+use voxpost_proto::redundancy::RedundancyPolicy;
 use voxpost_testkit::net::{Bottleneck, Jitter, Loss, Path};
 
 pub(crate) struct Condition {
@@ -79,11 +81,7 @@ pub(crate) fn all() -> Vec<Condition> {
             }),
             ..Path::default()
         },
-        SpeechSettings {
-            fec: std::env::var("FEC").is_err(),
-            loss_percent: 5,
-            ..plain()
-        },
+        protected(0.05, 1.5, 24_000),
     ));
     all
 }
@@ -97,30 +95,44 @@ fn jitters() -> Vec<(&'static str, Jitter)> {
     ]
 }
 
+/// The codec settings are those that the sender's policy chooses for the loss, at 24 kbit/s, and 32 kbit/s for runs.
 fn losses() -> Vec<(String, Loss, SpeechSettings)> {
     let mut losses = vec![("loss-0".into(), Loss::None, plain())];
-    for percent in [5_u8, 10, 20, 30] {
+    for percent in [5, 10, 20, 30] {
         let share = f64::from(percent) / 100.0;
-        let settings = SpeechSettings {
-            fec: std::env::var("FEC").is_err(),
-            loss_percent: std::env::var("LP").ok().and_then(|v| v.parse().ok()).unwrap_or(percent),
-            ..plain()
-        };
-        losses.push((format!("loss-{percent}"), Loss::Random { share }, settings));
+        losses.push((
+            format!("loss-{percent}"),
+            Loss::Random { share },
+            protected(share, 1.0 / (1.0 - share), 24_000),
+        ));
     }
-    let dred = SpeechSettings {
-        bitrate_bps: 32_000,
-        loss_percent: std::env::var("LP").ok().and_then(|v| v.parse().ok()).unwrap_or(20),
-        wideband: std::env::var("WB").is_ok(),
-        fec: std::env::var("BFEC").is_ok(),
-        dred_ms: std::env::var("DRED").ok().and_then(|v| v.parse().ok()).unwrap_or(200),
-        ..plain()
+    let burst = Loss::Bursts {
+        share: 0.2,
+        length: 3,
     };
-    let burst = Loss::Bursts { share: 0.2, length: 3 };
-    losses.push(("burst-20".into(), burst, dred));
+    losses.push(("burst-20".into(), burst, protected(0.2, 3.0, 32_000)));
     losses
 }
 
+/// Speech of the clips ends at 8 kHz; so does what PESQ hears.
 fn plain() -> SpeechSettings {
-    SpeechSettings { wideband: std::env::var("WB").is_ok(), ..SpeechSettings::default() }
+    SpeechSettings {
+        wideband: true,
+        ..SpeechSettings::default()
+    }
+}
+
+fn protected(fraction: f64, mean_burst: f64, bitrate_bps: u32) -> SpeechSettings {
+    let report = LossReport {
+        fraction: fraction as f32,
+        mean_burst: mean_burst as f32,
+    };
+    let chosen = RedundancyPolicy::new().choose(&report, bitrate_bps, 20);
+    SpeechSettings {
+        bitrate_bps,
+        fec: chosen.fec,
+        loss_percent: chosen.loss_percent,
+        dred_ms: chosen.dred_ms,
+        ..plain()
+    }
 }

@@ -47,7 +47,8 @@ fn run(condition: &Condition, sound: &[f32], out: &Path, runs: &mut fs::File) ->
     let listeners: [(&str, Heard); 5] = [
         ("voxpost", players::adaptive(&datagrams, &trace)),
         ("fixed-60", players::fixed(&datagrams, &trace, 60.0)),
-        ("fixed-100", players::fixed(&datagrams, &trace, 100.0)),("fixed-200", players::fixed(&datagrams, &trace, 200.0)),
+        ("fixed-100", players::fixed(&datagrams, &trace, 100.0)),
+        ("fixed-200", players::fixed(&datagrams, &trace, 200.0)),
         ("perfect", players::perfect(&datagrams, &trace)),
     ];
     for (listener, mut heard) in listeners {

@@ -45,7 +45,6 @@ pub(crate) fn adaptive(datagrams: &[Vec<u8>], trace: &Trace) -> Heard {
         }
     }
     let stats = player.stats();
-    if std::env::var("VERBOSE").is_ok() { eprintln!("{stats:?}"); }
     Heard {
         samples,
         delays_ms,

@@ -163,7 +163,11 @@ impl JitterBuffer {
         if pause {
             let due =
                 transit >= self.delay.target() || now - first.arrival >= to_samples(self.config.max_delay);
-            return Some(if due { self.play(now, queued) } else { self.silence(tick) });
+            return Some(if due {
+                self.play(now, queued)
+            } else {
+                self.silence(tick)
+            });
         }
         if remaining < SHORTEST {
             return Some(self.play(now, queued));
@@ -208,7 +212,9 @@ impl JitterBuffer {
             let ahead = (sequence - line.sequence) * line.samples;
             line.timestamp + ahead + behind >= now + round_trip
         });
-        due.into_iter().map(|sequence| self.counters.on_the_wire(sequence)).collect()
+        due.into_iter()
+            .map(|sequence| self.counters.on_the_wire(sequence))
+            .collect()
     }
 
     /// Packets that wait.
@@ -257,11 +263,12 @@ impl JitterBuffer {
         self.stats.lost += (sequence - line.sequence) as u64;
         self.nacks.played(sequence);
         let samples = i64::from(packet.info.samples);
-        let too_long = now - packet.timestamp - self.delay.target();
-        // What was made up beyond the hole before this packet stands in place of its beginning.
+        let too_long = self.too_long(now - packet.timestamp, queued + samples, samples);
+        // What was made up beyond the hole before this packet can stand in place of its beginning: as much of it as would
+        // make the delay longer than it should be.
         let late = line.made_up - (packet.timestamp - line.timestamp);
-        let skip = if (1..=SHORTLY).contains(&late) && too_long > -CLOSE {
-            late.min(samples)
+        let skip = if late <= SHORTLY {
+            late.min(samples).min(too_long).max(0)
         } else {
             0
         };
@@ -298,9 +305,18 @@ impl JitterBuffer {
         }
     }
 
+    /// By how many samples the sound that will be queued after a packet is longer than needed (negative: shorter), when the
+    /// packet was taken at a transit time of `transit`. Packets are taken at ticks only: the next one when less than a
+    /// tick is queued, and by then it must have had the time that is aimed at.
+    fn too_long(&self, transit: i64, queued: i64, samples: i64) -> i64 {
+        let tick = self.tick();
+        let wait = samples + self.delay.target() - transit;
+        queued - (wait + tick - 1).div_euclid(tick) * tick
+    }
+
     /// A later packet is there, the next one is lost: what is missing comes from a copy, or is made up.
     fn bridge(&mut self, line: Line, remaining: i64) -> Step<'_> {
-        let samples = remaining.min(line.samples) / SHORTEST * SHORTEST;
+        let samples = remaining.min(line.samples.max(SHORTEST)) / SHORTEST * SHORTEST;
         self.made_up(samples);
         let next = self.packets.first_key_value().map(|(_, packet)| packet);
         let fec = next.filter(|p| p.info.fec && remaining <= i64::from(p.info.samples));
@@ -364,7 +380,11 @@ impl JitterBuffer {
         let limit = to_samples(self.config.skip_behind);
         let target = self.delay.target();
         let too_old = |p: &Stored, by: i64| now - p.timestamp - target > by;
-        if !self.packets.first_key_value().is_some_and(|(_, p)| too_old(p, limit)) {
+        if !self
+            .packets
+            .first_key_value()
+            .is_some_and(|(_, p)| too_old(p, limit))
+        {
             return;
         }
         while self.packets.len() > 1 && self.packets.first_key_value().is_some_and(|(_, p)| too_old(p, 0)) {
@@ -387,7 +407,9 @@ impl JitterBuffer {
 
 fn to_samples(time: Duration) -> i64 {
     // A clock that is asked for 3 million years from now is a wrong clock.
-    let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 48);
+    let micros = i64::try_from(time.as_micros())
+        .unwrap_or(i64::MAX)
+        .min(i64::MAX / 48);
     micros * 48 / 1_000
 }
 

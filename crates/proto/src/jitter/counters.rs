@@ -167,7 +167,9 @@ mod tests {
             .expect("the stream goes on");
         assert_eq!((next.sequence, next.restart), (11, false));
         assert_eq!(counters.place(&header(500, 0, 2), &info, 48_000), None);
-        let new = counters.place(&header(501, 960, 2), &info, 48_960).expect("new stream");
+        let new = counters
+            .place(&header(501, 960, 2), &info, 48_960)
+            .expect("new stream");
         assert_eq!(
             new,
             Place {
@@ -193,6 +195,9 @@ mod tests {
         counters.place(&header(10, 96_000, 1), &info, 0).expect("first");
         assert_eq!(counters.place(&header(11, 95_000, 1), &info, 960), None);
         assert_eq!(counters.place(&header(9, 97_000, 1), &info, 960), None);
-        assert_eq!(counters.place(&header(12, 96_000 + 48_000 * 60, 1), &info, 960), None);
+        assert_eq!(
+            counters.place(&header(12, 96_000 + 48_000 * 60, 1), &info, 960),
+            None
+        );
     }
 }

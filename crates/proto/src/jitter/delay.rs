@@ -13,6 +13,10 @@ const SPIKE_MEMORY: i64 = 480_000;
 /// A packet counts as lost once this many later ones have come, and copies are looked for in as many.
 const LAG: i64 = 12;
 const SLOTS: usize = 64;
+/// So many packets in a row that are later than what is aimed at speak of another route: from then on each counts for
+/// several, so that a second is enough to follow.
+const NEW_ROUTE: u32 = 5;
+const VOTES: u8 = 8;
 
 /// How late to play: the delay at which waiting longer would cost more than the packets that still miss their turn.
 ///
@@ -28,6 +32,7 @@ pub(super) struct DelayTarget {
     newest: Option<Newest>,
     /// Packets before this one have been judged.
     judged: i64,
+    late_in_a_row: u32,
     last_spike: Option<i64>,
     /// The last spike came soon after the one before.
     habit: bool,
@@ -47,6 +52,8 @@ struct Slot {
     transit: i64,
     /// Came in the train behind a lonely spike: tells nothing of the days to come.
     ignored: bool,
+    /// How often it counts.
+    votes: u8,
     info: PayloadInfo,
 }
 
@@ -66,6 +73,7 @@ impl DelayTarget {
             slots: [Slot::default(); SLOTS],
             newest: None,
             judged: 0,
+            late_in_a_row: 0,
             last_spike: None,
             habit: false,
             target: 0,
@@ -96,8 +104,14 @@ impl DelayTarget {
     pub(super) fn learn(&mut self, sequence: i64, timestamp: i64, arrival: i64, info: PayloadInfo) {
         let transit = arrival - timestamp;
         let ignored = self.is_in_train(timestamp, arrival);
+        self.late_in_a_row = if transit > self.target && !ignored {
+            self.late_in_a_row + 1
+        } else {
+            0
+        };
+        let votes = if self.late_in_a_row >= NEW_ROUTE { VOTES } else { 1 };
         if !ignored {
-            self.own.add(Some(transit));
+            (0..votes).for_each(|_| self.own.add(Some(transit)));
         }
         if self.newest.is_none() {
             self.judged = sequence;
@@ -109,6 +123,7 @@ impl DelayTarget {
                 timestamp,
                 transit,
                 ignored,
+                votes,
                 info,
             };
         }
@@ -137,7 +152,9 @@ impl DelayTarget {
         }
         let on_the_heels = (arrival - newest.arrival) * 2 < timestamp - newest.timestamp;
         if !on_the_heels {
-            self.habit = self.last_spike.is_some_and(|spike| arrival - spike < SPIKE_MEMORY);
+            self.habit = self
+                .last_spike
+                .is_some_and(|spike| arrival - spike < SPIKE_MEMORY);
             self.last_spike = Some(arrival);
         }
         on_the_heels && !self.habit
@@ -155,7 +172,8 @@ impl DelayTarget {
         self.losses.add(own.is_none());
         let copy = self.earliest_copy(sequence, own.map(|slot| slot.timestamp));
         let best = own.map(|slot| slot.transit).into_iter().chain(copy).min();
-        self.best.add(best);
+        let votes = own.map_or(1, |slot| slot.votes);
+        (0..votes).for_each(|_| self.best.add(best));
     }
 
     fn earliest_copy(&self, sequence: i64, timestamp: Option<i64>) -> Option<i64> {

@@ -108,7 +108,9 @@ pub(super) struct Tail<'a> {
 impl Tail<'_> {
     /// Share of the values above `edge`, those that never came included. Edges must not fall from call to call.
     pub(super) fn above(&mut self, edge: i64) -> f32 {
-        let below = (edge - self.histogram.origin).div_euclid(BIN).clamp(0, BINS as i64) as usize;
+        let below = (edge - self.histogram.origin)
+            .div_euclid(BIN)
+            .clamp(0, BINS as i64) as usize;
         while self.bin < below {
             self.above -= self.histogram.weights[self.bin];
             self.bin += 1;

@@ -85,8 +85,14 @@ mod tests {
     fn every_model_loses_the_share_and_the_runs_that_it_was_asked_for() {
         let (share, _) = share_and_runs(Loss::Random { share: 0.1 });
         assert!((share - 0.1).abs() < 0.01, "{share}");
-        let (share, run) = share_and_runs(Loss::Bursts { share: 0.2, length: 3 });
-        assert!((share - 0.2).abs() < 0.02 && (run - 3.0).abs() < 0.01, "{share} in runs of {run}");
+        let (share, run) = share_and_runs(Loss::Bursts {
+            share: 0.2,
+            length: 3,
+        });
+        assert!(
+            (share - 0.2).abs() < 0.02 && (run - 3.0).abs() < 0.01,
+            "{share} in runs of {run}"
+        );
         let (share, run) = share_and_runs(Loss::GilbertElliott {
             to_bad: 0.05,
             to_good: 0.2,
@@ -94,6 +100,9 @@ mod tests {
             lost_in_bad: 1.0,
         });
         // Stationary: 0.05 / (0.05 + 0.2) in the bad state, for 5 packets on average.
-        assert!((share - 0.2).abs() < 0.02 && (run - 5.0).abs() < 0.3, "{share} in runs of {run}");
+        assert!(
+            (share - 0.2).abs() < 0.02 && (run - 5.0).abs() < 0.3,
+            "{share} in runs of {run}"
+        );
     }
 }

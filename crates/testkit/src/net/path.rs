@@ -97,8 +97,13 @@ impl Path {
                     arrival = begin + length + (arrival - begin) * 0.02;
                 }
             }
-            let again = rng.chance(self.duplicates).then(|| arrival + rng.exponential() * 10.0);
-            fates.push(Fate::Arrives { at_ms: arrival, again });
+            let again = rng
+                .chance(self.duplicates)
+                .then(|| arrival + rng.exponential() * 10.0);
+            fates.push(Fate::Arrives {
+                at_ms: arrival,
+                again,
+            });
         }
         Trace {
             interval_ms,
@@ -246,7 +251,11 @@ mod tests {
         let delays: Vec<f64> = trace.delays_ms().flatten().collect();
         let longest = delays.iter().copied().fold(0.0, f64::max);
         assert!((200.0..300.0).contains(&longest), "{longest} ms");
-        assert!(delays.len() < 5_000 && delays.len() > 4_000, "{} came", delays.len());
+        assert!(
+            delays.len() < 5_000 && delays.len() > 4_000,
+            "{} came",
+            delays.len()
+        );
     }
 
     #[test]

@@ -119,6 +119,9 @@ mod tests {
         assert_eq!(trace.to_text(), text.split_once('\n').expect("lines").1);
         let packets: Vec<_> = trace.arrivals().map(|arrival| arrival.packet).collect();
         assert_eq!(packets, [0, 2, 2]);
-        assert_eq!(trace.delays_ms().collect::<Vec<_>>(), [Some(30.0), None, Some(35.5)]);
+        assert_eq!(
+            trace.delays_ms().collect::<Vec<_>>(),
+            [Some(30.0), None, Some(35.5)]
+        );
     }
 }
