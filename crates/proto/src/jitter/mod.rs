@@ -9,18 +9,19 @@
 //! use voxpost_proto::jitter::{JitterBuffer, JitterConfig, PayloadInfo, Step};
 //! use voxpost_proto::rtp::RtpHeader;
 //!
-//! let mut buffer = JitterBuffer::new(JitterConfig::default());
+//! let config = JitterConfig { start_delay: Duration::from_millis(10), ..JitterConfig::default() };
+//! let mut buffer = JitterBuffer::new(config);
 //! let header = RtpHeader { marker: true, payload_type: 111, sequence: 7, timestamp: 0, ssrc: 1 };
 //! buffer.insert(Duration::ZERO, &header, vec![0xF8, 1, 2], PayloadInfo::plain(960));
 //!
 //! // At first the packet waits for what the next ones tell of the network …
 //! assert!(matches!(buffer.step(Duration::ZERO, 0), Some(Step::Silence { .. })));
-//! // … then it is played. The decoder now holds 960 samples, enough for the next ticks.
-//! let step = buffer.step(Duration::from_millis(80), 0);
+//! // … then it is played. The decoder now holds 960 samples, enough for two ticks.
+//! let step = buffer.step(Duration::from_millis(10), 0);
 //! assert!(matches!(step, Some(Step::Play { payload: [0xF8, 1, 2], .. })));
-//! assert!(buffer.step(Duration::from_millis(80), 960).is_none());
+//! assert!(buffer.step(Duration::from_millis(20), 480).is_none());
 //! // Nothing follows: what was heard is continued, for a while.
-//! assert!(matches!(buffer.step(Duration::from_millis(100), 0), Some(Step::Conceal { samples: 480 })));
+//! assert!(matches!(buffer.step(Duration::from_millis(30), 0), Some(Step::Conceal { samples: 480 })));
 //! ```
 //!
 //! # What each step means
