@@ -1,11 +1,11 @@
 //! One open socket: hello, replay, live, goodbye.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt, SinkExt};
 use serde_json::Value;
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout};
 use voxpost_proto::api::User;
 use voxpost_proto::socket::{ClientMessage, ServerMessage};
 use voxpost_proto::{ErrorCode, Timestamp};
@@ -126,8 +126,10 @@ impl Session {
             typing: TypingRate::new(now),
             next_ping: now + self.heartbeat(),
         };
+        // One for all waits: to set a timer anew for each event would take the timers' lock twice each time.
+        let mut alarm = pin!(sleep_until(self.deadline(&live)));
         loop {
-            if let Err(end) = self.step(&mut live).await {
+            if let Err(end) = self.step(&mut live, alarm.as_mut()).await {
                 return end;
             }
         }
@@ -177,7 +179,7 @@ impl Session {
     }
 
     /// One thing of a live socket: send what waits, or wait for either side.
-    async fn step(&mut self, live: &mut Live) -> Result<(), End> {
+    async fn step(&mut self, live: &mut Live, mut alarm: Pin<&mut Sleep>) -> Result<(), End> {
         match self.ticket.mailbox.next() {
             Next::Send(item) => {
                 self.send_item(item).await?;
@@ -197,10 +199,13 @@ impl Session {
                 self.flush().await?;
                 self.turn = 0;
                 let deadline = self.deadline(live);
+                if alarm.deadline() != deadline {
+                    alarm.as_mut().reset(deadline);
+                }
                 let message = tokio::select! {
                     () = self.ticket.mailbox.changed() => return Ok(()),
                     message = self.socket.recv() => message,
-                    () = sleep_until(deadline) => return self.tick(live).await,
+                    () = alarm => return self.tick(live).await,
                 };
                 return self.hear(live, message).await;
             }
