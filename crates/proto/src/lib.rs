@@ -11,6 +11,7 @@
 pub mod api;
 pub mod fmtp;
 pub mod jitter;
+pub mod playback;
 mod problem;
 pub mod redundancy;
 pub mod rtp;

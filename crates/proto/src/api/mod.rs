@@ -7,6 +7,7 @@ mod accounts;
 mod config;
 mod conversations;
 mod messages;
+mod playback;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ pub use conversations::{
     Mark, Member, MembersAdd, Role,
 };
 pub use messages::{Audio, AudioUrl, Message, MessageState, PlaybackSummary, Source, WaveformSource};
+pub use playback::{Playback, PlaybackAnswer, PlaybackItem, PlaybackPage, PlaybackReport};
 
 /// A list: `next` is the cursor of the following page, null on the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
