@@ -203,7 +203,7 @@ async fn work(sender: &mut Sender, ids: &Ids, pace: &Pace) -> io::Result<(Latenc
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_open_loop_is_due_on_time_and_ends_after_the_last() {
         let start = Instant::now();
         let pace = Pace::Open {
