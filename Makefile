@@ -9,7 +9,7 @@ BIN   := $(or $(CARGO_TARGET_DIR),target)/debug/voxpost
 ABSBIN = $(abspath $(BIN))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint audit bench soak setup setup-test
+.PHONY: help run build test lint audit bench bench-loss soak setup setup-test
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ audit: setup ## Licences, duplicate versions and sources of all dependencies (ca
 
 bench: setup ## Load and sound benchmarks, release build: docs/benchmarks.md says what they mean
 	scripts/bench.sh
+
+bench-loss: setup-test ## Speech behind lossy networks, scored by PESQ and STOI: the table of docs/jitter-buffer.md
+	scripts/bench-loss/run.sh
 
 soak: setup-test ## Hours of proof: kills, mutated files, fuzzing (SOAK_MINUTES, default 30)
 	scripts/soak.sh

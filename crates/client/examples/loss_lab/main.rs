@@ -1,7 +1,7 @@
 //! `loss_lab SPEECH.wav OUT_DIR [CONDITION…]`: plays speech (16-bit mono, 48 kHz) through every network of `conditions.rs`
 //! to every listener of `players.rs`. Writes what was heard as WAV, what was sent as `*.packets` for listeners of others
 //! (per packet: arrival in µs as u32, length as u16, little-endian, then the datagram), and a line of JSON for each run
-//! into `runs.jsonl`. scripts/bench-loss.sh scores the sound.
+//! into `runs.jsonl`. scripts/bench-loss/run.sh scores the sound.
 
 #![expect(clippy::print_stdout, reason = "a program that tells what it does")]
 
@@ -44,10 +44,9 @@ fn run(condition: &Condition, sound: &[f32], out: &Path, runs: &mut fs::File) ->
     let trace = condition.path.trace(datagrams.len(), 20.0, 100, 1);
     let name = &condition.name;
     write_packets(&out.join(format!("{name}.packets")), &datagrams, &trace)?;
-    let listeners: [(&str, Heard); 5] = [
+    let listeners: [(&str, Heard); 4] = [
         ("voxpost", players::adaptive(&datagrams, &trace)),
         ("fixed-60", players::fixed(&datagrams, &trace, 60.0)),
-        ("fixed-100", players::fixed(&datagrams, &trace, 100.0)),
         ("fixed-200", players::fixed(&datagrams, &trace, 200.0)),
         ("perfect", players::perfect(&datagrams, &trace)),
     ];
