@@ -24,6 +24,7 @@ mod remux;
 mod resample;
 mod sniff;
 mod transcode;
+mod voice;
 
 pub use analysis::{Analyser, Analysis, analyse_ogg};
 pub use container::Input;
@@ -37,6 +38,7 @@ pub use opus::head::OpusHead;
 pub use opus::inspect::{PacketContent, PacketInspector};
 pub use opus::packet;
 pub use opus::speech::{SpeechEncoder, SpeechSettings};
-pub use playout::{PlayoutDecoder, PlayoutStats, PlayoutStep};
+pub use playout::{PlayoutDecoder, PlayoutStats, PlayoutStep, Tempo};
 pub use resample::Resampler;
 pub use sniff::{Codec, Container, Probe, probe};
+pub use voice::VoiceReader;

@@ -3,6 +3,8 @@
 mod decoder;
 mod noise;
 mod queue;
+mod tempo;
 mod timescale;
 
 pub use decoder::{PlayoutDecoder, PlayoutStats, PlayoutStep};
+pub use tempo::Tempo;
