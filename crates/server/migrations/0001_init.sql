@@ -27,6 +27,11 @@ CREATE TABLE retired_usernames (
     username_hash BLOB PRIMARY KEY NOT NULL
 );
 
+-- SHA-256 of (issuer, subject) of deleted accounts: a token that is still good makes no new account.
+CREATE TABLE retired_subjects (
+    subject_hash BLOB PRIMARY KEY NOT NULL
+);
+
 CREATE TABLE sessions (
     id           BLOB PRIMARY KEY NOT NULL,
     user_id      BLOB NOT NULL REFERENCES users (id),

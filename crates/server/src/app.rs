@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::auth::{Passwords, Sessions};
+use crate::auth::{Issuers, Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
 use crate::http::health::Readiness;
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
+    pub(crate) issuers: Issuers,
     pub(crate) passwords: Passwords,
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,

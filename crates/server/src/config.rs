@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 pub use self::file::ConfigFileError;
 pub(crate) use self::origins::AllowedOrigin;
 pub(crate) use self::proxies::{TrustedProxy, client_address};
+use crate::auth::JwtIssuer;
 use crate::telemetry::LogFormat;
 
 /// Settings of `voxpost serve`. A flag wins over the environment, the environment over the file, the file over the default.
@@ -107,6 +108,17 @@ pub struct Config {
         default_value_t = 90
     )]
     pub session_idle_days: u32,
+
+    /// Take the tokens (JWT) of an issuer: `issuer=`, `audience=`, `algorithm=` (HS256, EdDSA, ES256, RS256) and one of
+    /// `secret_file=` (HS256), `jwks_file=`, `jwks_url=`. For several issuers repeat it, or put `;` between them.
+    #[arg(
+        long,
+        help_heading = "Accounts",
+        env = "VOXPOST_JWT_ISSUER",
+        value_delimiter = ';',
+        value_name = "KEY=VALUE,…"
+    )]
+    pub(crate) jwt_issuer: Vec<JwtIssuer>,
 
     /// The largest file in one multipart request, in bytes.
     #[arg(long, help_heading = "Messages", env = "VOXPOST_MAX_MULTIPART_BYTES", default_value_t = 10 << 20)]

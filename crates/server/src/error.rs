@@ -10,13 +10,20 @@ use crate::store::StoreError;
 
 /// A failed request, as the caller will see it.
 #[derive(Debug, Clone)]
-pub(crate) struct ApiError(Box<Problem>);
+pub(crate) struct ApiError {
+    problem: Box<Problem>,
+    /// There was a token, and it was no good.
+    wrong_token: bool,
+}
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self(Box::new(Problem::new(code, detail)))
+        Self {
+            problem: Box::new(Problem::new(code, detail)),
+            wrong_token: false,
+        }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -38,22 +45,28 @@ impl ApiError {
 
     /// Seconds, for 429 and 503.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.0.retry_after = Some(seconds);
+        self.problem.retry_after = Some(seconds);
+        self
+    }
+
+    /// With a 401: there was a token, and it was no good. RFC 6750 §3.1 tells that from no token at all.
+    pub(crate) fn wrong_token(mut self) -> Self {
+        self.wrong_token = true;
         self
     }
 
     /// The codec that was found and cannot be taken.
     pub(crate) fn codec(mut self, codec: impl Into<String>) -> Self {
-        self.0.codec = Some(codec.into());
+        self.problem.codec = Some(codec.into());
         self
     }
 
     pub(crate) fn code(&self) -> ErrorCode {
-        self.0.code
+        self.problem.code
     }
 
     pub(crate) fn problem(&self) -> &Problem {
-        &self.0
+        &self.problem
     }
 
     /// Something that must not happen: logged in full, told without inner details.
@@ -122,7 +135,7 @@ impl From<PathRejection> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let problem = *self.0;
+        let problem = *self.problem;
         metrics::counter!("voxpost_problems_total", "code" => problem.code.as_str()).increment(1);
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -134,7 +147,12 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if problem.code == ErrorCode::Unauthenticated {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let challenge = if self.wrong_token {
+                r#"Bearer error="invalid_token""#
+            } else {
+                "Bearer"
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Shared};
-use crate::auth::{Passwords, Sessions};
+use crate::auth::{Issuers, Passwords, Sessions};
 use crate::blob::Blobs;
 use crate::config::Config;
 use crate::housekeeping;
@@ -34,6 +34,9 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("cannot use the certificate (--tls, --tls-cert, --tls-key): {0}")]
     Tls(io::Error),
+    /// An issuer of tokens cannot be used as configured.
+    #[error("cannot take tokens of the issuer (--jwt-issuer) {0}")]
+    JwtIssuer(String),
     /// The operator's address cannot be used.
     #[error("cannot listen on {0} (--ops-listen): {1}")]
     OpsListen(std::net::SocketAddr, io::Error),
@@ -58,6 +61,7 @@ impl From<StoreError> for ServeError {
 pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
     let data_dir = |error| ServeError::DataDir(config.data_dir.display().to_string(), error);
     std::fs::create_dir_all(&config.data_dir).map_err(data_dir)?;
+    let issuers = Issuers::open(&config.jwt_issuer).map_err(ServeError::JwtIssuer)?;
     let keys = Keys::open(&config.data_dir).map_err(data_dir)?;
     let store = Store::open(&config.data_dir).await?;
     let hub = Hub::open(&store).await?;
@@ -69,6 +73,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
         keys,
         store,
         sessions: Sessions::new(),
+        issuers,
         passwords: Passwords::new(),
         hub,
         blobs,

@@ -175,3 +175,22 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
+
+/// A token (RFC 7515, compact) with the signature that `sign` makes of its text.
+pub(crate) fn glue(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+    let part = |value: &Value| BASE64.encode(value.to_string());
+    let text = format!("{}.{}", part(header), part(claims));
+    let signature = BASE64.encode(sign(text.as_bytes()));
+    format!("{text}.{signature}")
+}
+
+/// A token signed with a shared secret.
+pub(crate) fn hs256(secret: &[u8], claims: &Value) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+    let header = json!({"alg": "HS256", "typ": "JWT"});
+    glue(&header, claims, |text| {
+        ring::hmac::sign(&key, text).as_ref().to_vec()
+    })
+}

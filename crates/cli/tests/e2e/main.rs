@@ -19,6 +19,7 @@ mod http_audio;
 mod hygiene;
 mod idempotency;
 mod journey;
+mod jwt;
 mod mutation;
 mod secrecy;
 mod serving;

@@ -138,8 +138,10 @@ fn scalar(key: &str, value: &Value) -> Result<String, String> {
             let pairs: Result<Vec<_>, String> = table
                 .iter()
                 .map(|(name, value)| match value {
-                    Value::String(text) if !text.contains(',') => Ok(format!("{name}={text}")),
-                    _ => Err(format!("`{key}.{name}` must be text without commas")),
+                    Value::String(text) if !text.contains([',', ';']) => Ok(format!("{name}={text}")),
+                    _ => Err(format!(
+                        "`{key}.{name}` must be text without commas and semicolons"
+                    )),
                 })
                 .collect();
             pairs.map(|pairs| pairs.join(","))
@@ -206,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn tables_are_the_settings_that_take_several_things() {
+        let issuer = |name: &str| {
+            format!(
+                "[[jwt_issuer]]\nissuer = '{name}'\naudience = 'voxpost'\nalgorithm = 'HS256'\nsecret_file = '/run/{name}'\n"
+            )
+        };
+        let config = config(&(issuer("https://a.example/?b=c") + &issuer("d")), &[]).unwrap();
+        let given =
+            |name: &str| format!("issuer={name},audience=voxpost,algorithm=HS256,secret_file=/run/{name}");
+        let expected = [given("https://a.example/?b=c"), given("d")];
+        assert_eq!(config.jwt_issuer, expected.map(|text| text.parse().unwrap()));
+    }
+
+    #[test]
     fn a_list_in_the_file_is_replaced_not_joined_by_the_flag() {
         let config = config(
             "trusted_proxy = ['10.0.0.0/8', '192.0.2.1']",
@@ -228,6 +244,8 @@ mod tests {
             ("tls_cert = 'a.pem'", "--tls-key"),
             ("config = 'other.toml'", "no setting `config`"),
             ("[trusted_proxy]\na = 'b'", "[[trusted_proxy]]"),
+            ("[[jwt_issuer]]\naudience = 'a'", "issuer is missing"),
+            ("[[jwt_issuer]]\nissuer = 'a,b'", "`jwt_issuer.issuer`"),
         ] {
             let error = config(file, &[]).unwrap_err();
             assert!(error.contains(named), "{file}: {error}");

@@ -6,6 +6,7 @@ use clap::Arg;
 
 use super::Config;
 use super::file::{flags, is_list};
+use crate::auth::JwtIssuer;
 
 /// How the flags that take several things at once (`key=value,key=value`) name what they take.
 const TABLE: &str = "KEY=VALUE,…";
@@ -39,7 +40,7 @@ impl Config {
 fn example(flag: &Arg) -> String {
     let key = flag.get_id().as_str();
     if is_table(flag) {
-        return format!("#[[{key}]]\n");
+        return format!("#[[{key}]]\n{}", example_of_table(key));
     }
     let value = match default(flag) {
         Some(value) if value.parse::<u64>().is_ok() => value,
@@ -48,6 +49,14 @@ fn example(flag: &Arg) -> String {
         None => format!("{:?}", choices(flag).first().cloned().unwrap_or_default()),
     };
     format!("#{key} = {value}\n")
+}
+
+/// The keys of a table, with values that show what they are.
+fn example_of_table(key: &str) -> &'static str {
+    match key {
+        "jwt_issuer" => JwtIssuer::EXAMPLE,
+        _ => "",
+    }
 }
 
 fn comment(text: &str) -> String {
@@ -150,11 +159,11 @@ Paths are relative to the working directory, in the file too.
     }
 
     #[test]
-    fn the_example_is_a_configuration_of_defaults() {
+    fn the_example_is_a_configuration_of_defaults_and_then_of_tables() {
         let uncommented: String = Config::example_file()
             .lines()
             .filter_map(|line| line.strip_prefix('#'))
-            .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+            .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '['))
             .map(|line| format!("{line}\n"))
             .collect();
         let table: toml::Table = uncommented.parse().unwrap();
@@ -165,6 +174,20 @@ Paths are relative to the working directory, in the file too.
                 .keys()
                 .all(|key| known.iter().any(|flag| flag.get_id() == key.as_str()))
         );
+        for flag in known.iter().filter(|flag| is_table(flag)) {
+            let tables = &table[flag.get_id().as_str()];
+            let keys = tables[0].as_table().unwrap();
+            let pairs: Vec<_> = keys
+                .iter()
+                .map(|(key, value)| format!("{key}={}", value.as_str().unwrap()))
+                .collect();
+            let line = [
+                "serve".to_owned(),
+                format!("--{}={}", flag.get_long().unwrap(), pairs.join(",")),
+            ];
+            let command = <Config as clap::Args>::augment_args(clap::Command::new("serve"));
+            command.try_get_matches_from(line).unwrap();
+        }
     }
 
     #[test]

@@ -17,6 +17,29 @@ pub(crate) fn username(text: &str) -> Result<String, String> {
     }
 }
 
+/// A username made from what somebody would like to be called and random bytes, such as `ana-7k3q9x`: what fits of the wish,
+/// up to an `@`, and an ending that nobody has, most likely.
+pub(crate) fn with_ending(wish: &str, random: [u8; 6]) -> String {
+    // Crockford's base 32 in lower case: no i, l, o, u.
+    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let fits: String = wish
+        .split('@')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-'))
+        .take(24)
+        .collect();
+    let fits = fits.trim_matches(['.', '_', '-']);
+    let begin = if fits.is_empty() { "user" } else { fits };
+    let ending: String = random
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect();
+    format!("{begin}-{ending}")
+}
+
 /// 8 to 256 characters, whatever they are.
 pub(crate) fn password<'t>(field: &str, text: &'t str) -> Result<&'t str, String> {
     match text.chars().count() {
@@ -61,6 +84,25 @@ mod tests {
         assert_eq!(username(" Ana.B ").unwrap(), "ana.b");
         for bad in ["", "ab", ".ana", "a b c", "ana@example", "änä", &"a".repeat(33)] {
             assert!(username(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_an_ending_is_a_username_whatever_was_wished() {
+        assert_eq!(with_ending("Ana B.", [0, 31, 32, 10, 255, 7]), "anab-0z0az7");
+        assert_eq!(with_ending("ana@id.example", [0; 6]), "ana-000000");
+        for wish in [
+            "",
+            "@",
+            "朋友",
+            "-._",
+            "..a",
+            &"x".repeat(500),
+            "a\u{0}b\n",
+            "ANA",
+        ] {
+            let name = with_ending(wish, [9; 6]);
+            assert_eq!(username(&name).as_deref(), Ok(name.as_str()), "{wish}");
         }
     }
 

@@ -36,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use voxpost_proto::ErrorCode;
 
+use self::openapi::Bearer;
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -46,7 +47,11 @@ const MAX_JSON_BYTES: usize = 64 << 10;
 const BODY_STALL: Duration = Duration::from_secs(60);
 
 #[derive(OpenApi)]
-#[openapi(info(title = "Voxpost", description = "Voice messages: wire contract v1."))]
+#[openapi(
+    info(title = "Voxpost", description = "Voice messages: wire contract v1."),
+    modifiers(&Bearer),
+    security(("bearer" = []))
+)]
 struct ApiDoc;
 
 /// Every route of the main listener.

@@ -1,10 +1,30 @@
 //! `GET /openapi.json`: made from the handlers, with the table of error codes that `/docs` shows.
 
 use serde_json::{Value, json};
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use voxpost_proto::{ErrorCode, PROBLEM_JSON};
 
+const BEARER: &str = "A session token (`POST /v1/sessions`, `POST /v1/accounts`), or a JWT of an issuer that the server is \
+    configured with: HS256, EdDSA, ES256 or RS256, with `iss`, `sub`, `aud` and `exp`. Somebody new gets an account on first \
+    sight. A browser's socket gives it as the subprotocol `bearer.TOKEN`.";
+
+/// Says how a caller is known; calls for everybody say so themselves.
+pub(super) struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, api: &mut OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(BEARER));
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
+    }
+}
+
 /// The document as it is served.
-pub(crate) fn document(api: &utoipa::openapi::OpenApi) -> Vec<u8> {
+pub(crate) fn document(api: &OpenApi) -> Vec<u8> {
     let mut document = serde_json::to_value(api).unwrap_or_default();
     document["x-error-codes"] = error_codes();
     name_problems(&mut document);
@@ -56,6 +76,23 @@ mod tests {
             codes
                 .iter()
                 .all(|code| code["advice"].as_str().is_some_and(|text| !text.is_empty()))
+        );
+    }
+
+    #[test]
+    fn a_caller_is_known_by_a_token_of_here_or_of_an_issuer() {
+        let mut api = utoipa::openapi::OpenApiBuilder::new().build();
+        Bearer.modify(&mut api);
+        let document: Value = serde_json::from_slice(&document(&api)).expect("JSON");
+        let scheme = &document["components"]["securitySchemes"]["bearer"];
+        assert_eq!(
+            (&scheme["type"], &scheme["scheme"]),
+            (&json!("http"), &json!("bearer"))
+        );
+        assert!(
+            scheme["description"]
+                .as_str()
+                .is_some_and(|text| text.contains("JWT"))
         );
     }
 

@@ -52,6 +52,7 @@ pub(crate) async fn sync(
     };
     let mut from = app.hub.tokens.read(&since).ok_or_else(resync_required)?;
     let wait = Duration::from_millis(params.wait_ms.unwrap_or(0).min(MAX_WAIT_MS));
+    let wait = caller.time_left().map_or(wait, |left| wait.min(left));
     let deadline = Instant::now() + wait;
     // Listens before it reads, so that nothing slips between.
     let ticket = match wait.is_zero() {

@@ -179,6 +179,12 @@ impl Goodbye {
         code: 4401,
         reason: "the session has ended: sign in again",
     };
+
+    /// The token of another issuer has reached its `exp`.
+    pub(crate) const TOKEN_EXPIRED: Self = Self {
+        code: 4401,
+        reason: "the token has expired: connect again with a fresh one",
+    };
 }
 
 /// A place in the registry.

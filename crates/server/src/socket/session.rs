@@ -6,9 +6,9 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt, SinkExt};
 use serde_json::Value;
 use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout};
+use voxpost_proto::ErrorCode;
 use voxpost_proto::api::User;
 use voxpost_proto::socket::{ClientMessage, ServerMessage};
-use voxpost_proto::{ErrorCode, Timestamp};
 
 use super::requests::{self, TypingRate};
 use crate::app::App;
@@ -88,7 +88,10 @@ pub(super) async fn run(app: App, caller: Caller, ticket: Ticket, socket: WebSoc
         unanswered: 0,
         turn: 0,
     };
-    let end = session.serve().await;
+    let end = tokio::select! {
+        end = session.serve() => end,
+        () = expiry(caller) => End::Close(Goodbye::TOKEN_EXPIRED),
+    };
     if let End::Close(goodbye) = end {
         session.say_goodbye(goodbye).await;
     }
@@ -127,7 +130,7 @@ impl Session {
             next_ping: now + self.heartbeat(),
         };
         // One for all waits: to set a timer anew for each event would take the timers' lock twice each time.
-        let mut alarm = pin!(sleep_until(self.deadline(&live)));
+        let mut alarm = pin!(sleep_until(live.next_ping));
         loop {
             if let Err(end) = self.step(&mut live, alarm.as_mut()).await {
                 return end;
@@ -198,9 +201,8 @@ impl Session {
             Next::Wait => {
                 self.flush().await?;
                 self.turn = 0;
-                let deadline = self.deadline(live);
-                if alarm.deadline() != deadline {
-                    alarm.as_mut().reset(deadline);
+                if alarm.deadline() != live.next_ping {
+                    alarm.as_mut().reset(live.next_ping);
                 }
                 let message = tokio::select! {
                     () = self.ticket.mailbox.changed() => return Ok(()),
@@ -216,7 +218,7 @@ impl Session {
         if let Some(message) = self.socket.recv().now_or_never() {
             self.hear(live, message).await?;
         }
-        if Instant::now() >= self.deadline(live) {
+        if Instant::now() >= live.next_ping {
             self.tick(live).await?;
         }
         Ok(())
@@ -392,27 +394,15 @@ impl Session {
         unless_closed(&self.ticket, flushed).await
     }
 
-    /// When something is due by the clock: a ping, or the end of the token.
-    fn deadline(&self, live: &Live) -> Instant {
-        match self.caller.expires_at {
-            None => live.next_ping,
-            Some(at) => live.next_ping.min(Instant::now() + until(at)),
-        }
-    }
-
+    /// A ping is due.
     async fn tick(&mut self, live: &mut Live) -> Result<(), End> {
-        if self.caller.expires_at.is_some_and(|at| until(at).is_zero()) {
-            return Err(End::Close(Goodbye::SESSION_ENDED));
+        if self.unanswered >= MAX_UNANSWERED {
+            return Err(End::Close(SILENT));
         }
-        if Instant::now() >= live.next_ping {
-            if self.unanswered >= MAX_UNANSWERED {
-                return Err(End::Close(SILENT));
-            }
-            self.write(Message::Ping(axum::body::Bytes::new())).await?;
-            self.flush().await?;
-            self.unanswered += 1;
-            live.next_ping = Instant::now() + self.heartbeat();
-        }
+        self.write(Message::Ping(axum::body::Bytes::new())).await?;
+        self.flush().await?;
+        self.unanswered += 1;
+        live.next_ping = Instant::now() + self.heartbeat();
         Ok(())
     }
 
@@ -451,9 +441,16 @@ async fn unless_closed(
     }
 }
 
-fn until(at: Timestamp) -> Duration {
-    let left = at.millis().saturating_sub(clock::now().millis());
-    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+/// Returns when the token ends, if it does: by the wall clock, which may be set meanwhile.
+async fn expiry(caller: Caller) {
+    const LOOK_AGAIN: Duration = Duration::from_secs(60);
+    loop {
+        match caller.time_left() {
+            None => std::future::pending().await,
+            Some(left) if left.is_zero() => return,
+            Some(left) => tokio::time::sleep(left.min(LOOK_AGAIN)).await,
+        }
+    }
 }
 
 /// What to answer to a frame that could not be read.

@@ -53,9 +53,32 @@ pub(crate) async fn insert(
     password_hash: &str,
     now: Timestamp,
 ) -> sqlx::Result<bool> {
+    add(c, user, Some(password_hash), None, now).await
+}
+
+/// Adds the account of somebody of another issuer, who has none yet (see [`of_subject`]); false when the name is taken, or
+/// was somebody's once.
+pub(crate) async fn insert_of_subject(
+    c: &mut Conn,
+    user: &User,
+    issuer: &str,
+    subject: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    add(c, user, None, Some((issuer, subject)), now).await
+}
+
+async fn add(
+    c: &mut Conn,
+    user: &User,
+    password_hash: Option<&str>,
+    subject: Option<(&str, &str)>,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let (issuer, subject) = subject.unzip();
     let done = sqlx::query(
-        "INSERT INTO users (id, username, display_name, search_text, password_hash, created_at)
-         SELECT $1, $2, $3, $4, $5, $6
+        "INSERT INTO users (id, username, display_name, search_text, password_hash, created_at, issuer, subject)
+         SELECT $1, $2, $3, $4, $5, $6, $8, $9
          WHERE NOT EXISTS (SELECT 1 FROM retired_usernames WHERE username_hash = $7)
          ON CONFLICT (username) DO NOTHING",
     )
@@ -66,9 +89,42 @@ pub(crate) async fn insert(
     .bind(password_hash)
     .bind(now.millis())
     .bind(name_hash(&user.username))
+    .bind(issuer)
+    .bind(subject)
     .execute(c)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What is known of somebody of another issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Unknown,
+    Known(Uuid),
+    /// Had an account, and deleted it.
+    Deleted,
+}
+
+/// The account of (issuer, `sub`).
+pub(crate) async fn of_subject(c: &mut Conn, issuer: &str, subject: &str) -> sqlx::Result<Subject> {
+    let found: Option<Uuid> = sqlx::query_scalar("SELECT id FROM users WHERE issuer = $1 AND subject = $2")
+        .bind(issuer)
+        .bind(subject)
+        .fetch_optional(&mut *c)
+        .await?;
+    if let Some(id) = found {
+        return Ok(Subject::Known(id));
+    }
+    let deleted: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM retired_subjects WHERE subject_hash = $1)")
+            .bind(subject_hash(issuer, subject))
+            .fetch_one(c)
+            .await?;
+    Ok(if deleted {
+        Subject::Deleted
+    } else {
+        Subject::Unknown
+    })
 }
 
 /// By name, among those that are not deleted.
@@ -119,15 +175,27 @@ pub(crate) async fn set_password(c: &mut Conn, id: Uuid, password_hash: &str) ->
 }
 
 /// Takes away everything that tells who it was. The row stays, since messages and memberships point to it; the name is
-/// never given to anybody else, since others still know it as theirs.
+/// never given to anybody else, since others still know it as theirs. A token of another issuer makes no new account of it.
 pub(crate) async fn blank(c: &mut Conn, row: &UserRow, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO retired_usernames (username_hash) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(name_hash(&row.username))
         .execute(&mut *c)
         .await?;
+    let subject: Option<(String, String)> = sqlx::query_as(
+        "SELECT issuer, subject FROM users WHERE id = $1 AND issuer IS NOT NULL AND subject IS NOT NULL",
+    )
+    .bind(row.id)
+    .fetch_optional(&mut *c)
+    .await?;
+    if let Some((issuer, subject)) = subject {
+        sqlx::query("INSERT INTO retired_subjects (subject_hash) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(subject_hash(&issuer, &subject))
+            .execute(&mut *c)
+            .await?;
+    }
     sqlx::query(
         "UPDATE users SET username = $2, display_name = $3, search_text = '', password_hash = NULL, locale = NULL,
-             accepts_voice = 0, deleted_at = $4
+             issuer = NULL, subject = NULL, accepts_voice = 0, deleted_at = $4
          WHERE id = $1",
     )
     .bind(row.id)
@@ -173,6 +241,16 @@ pub(crate) async fn search(
 /// What a search looks into: both names, folded. SQLite folds ASCII alone, so Rust does it.
 fn search_text(username: &str, display_name: &str) -> String {
     format!("{username}\n{}", display_name.to_lowercase())
+}
+
+fn subject_hash(issuer: &str, subject: &str) -> Vec<u8> {
+    // The length in front: no two pairs give the same bytes.
+    Sha256::new()
+        .chain_update((issuer.len() as u64).to_be_bytes())
+        .chain_update(issuer)
+        .chain_update(subject)
+        .finalize()
+        .to_vec()
 }
 
 fn name_hash(username: &str) -> Vec<u8> {

@@ -20,7 +20,7 @@ use crate::{auth, clock};
 /// Open on a loopback listener, by invite otherwise, unless configured. An invite is good for one account. A repetition
 /// with the same `Idempotency-Key` and body gives the same answer, the token included, with 200.
 #[utoipa::path(
-    post, path = "/v1/accounts", tag = "accounts", request_body = AccountCreate,
+    post, path = "/v1/accounts", tag = "accounts", security(()), request_body = AccountCreate,
     params(("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "Makes a repetition harmless")),
     responses(
         (status = 201, body = SessionCreated),

@@ -48,6 +48,7 @@ pub(crate) struct Wanted {
 /// deletion are looked at each time.
 #[utoipa::path(
     method(get, head), path = "/v1/messages/{id}/audio", tag = "messages",
+    security((), ("bearer" = [])),
     params(("id" = Uuid, Path, description = "The message"), Wanted),
     responses(
         (status = 200, content_type = "audio/ogg", description = "All of it"),

@@ -19,7 +19,7 @@ use crate::{auth, clock};
 /// The answer does not tell a wrong name from a wrong password. A repetition with the same `Idempotency-Key` and body
 /// gives the same answer, the token included, with 200.
 #[utoipa::path(
-    post, path = "/v1/sessions", tag = "accounts", request_body = SessionCreate,
+    post, path = "/v1/sessions", tag = "accounts", security(()), request_body = SessionCreate,
     params(("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "Makes a repetition harmless")),
     responses(
         (status = 201, body = SessionCreated),
