@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::clock;
+use crate::seal::Seal;
 
 /// The server's own secrets.
 pub(crate) struct Keys {
@@ -12,6 +13,8 @@ pub(crate) struct Keys {
     pub(crate) url: [u8; 32],
     /// Derives session tokens that can be told again, and hides what repeated requests contain (HMAC-SHA-256).
     pub(crate) token: [u8; 32],
+    /// Encrypt where people stopped (AES-256-GCM).
+    pub(crate) playback: Seal,
 }
 
 impl Keys {
@@ -22,11 +25,13 @@ impl Keys {
         Ok(Self {
             url: open_key(&dir, "url.key")?,
             token: open_key(&dir, "token.key")?,
+            playback: Seal::open(&dir)?,
         })
     }
 }
 
-fn open_key(dir: &Path, name: &str) -> io::Result<[u8; 32]> {
+/// Reads a key, and makes it when it is not there.
+pub(crate) fn open_key(dir: &Path, name: &str) -> io::Result<[u8; 32]> {
     let path = dir.join(name);
     match fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {

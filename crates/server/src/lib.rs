@@ -27,7 +27,9 @@ mod listen;
 #[cfg(test)]
 mod live_testing;
 mod ops;
+mod playback;
 mod render;
+mod seal;
 mod serve;
 mod socket;
 mod store;

@@ -158,6 +158,7 @@ mod tests {
         let keys = Keys {
             url: [7; 32],
             token: [7; 32],
+            playback: crate::seal::Seal::for_test(),
         };
         let expires = Timestamp::from_millis(60_000);
         let url = audio_url(&keys, USER, MESSAGE, expires);
@@ -203,6 +204,7 @@ mod tests {
         let keys = Keys {
             url: [8; 32],
             token: [8; 32],
+            playback: crate::seal::Seal::for_test(),
         };
         assert!(!audio_signature_is_good(
             &keys,

@@ -57,6 +57,9 @@ const ENDPOINTS: &[(&str, &str, For)] = &[
     ("GET", "/v1/messages/{id}/audio", For::Insiders),
     ("HEAD", "/v1/messages/{id}/audio", For::Insiders),
     ("POST", "/v1/messages/{id}/audio-url", For::Insiders),
+    ("GET", "/v1/messages/{id}/playback", For::Insiders),
+    ("PUT", "/v1/messages/{id}/playback", For::Insiders),
+    ("GET", "/v1/playback", For::Oneself),
     ("GET", "/v1/socket", For::Oneself),
     ("GET", "/v1/sync", For::Oneself),
 ];
@@ -98,6 +101,10 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("PATCH", "/v1/conversations/{id}") => json!({"title": "stolen"}),
         ("POST", "/v1/conversations/{id}/members") => json!({"members": ["mallory"]}),
         ("PUT", "/v1/conversations/{id}/read" | "/v1/conversations/{id}/delivered") => json!({"seq": 1}),
+        ("PUT", "/v1/messages/{id}/playback") => json!({
+            "player_id": fresh_id(), "device_id": fresh_id(), "report_id": fresh_id(),
+            "base_version": 0, "position_ms": 100, "speed": 1.0, "heard": [[0, 100]],
+        }),
         _ => return None,
     })
 }

@@ -21,6 +21,7 @@ mod idempotency;
 mod journey;
 mod jwt;
 mod mutation;
+mod playback;
 mod secrecy;
 mod serving;
 mod slow_consumer;

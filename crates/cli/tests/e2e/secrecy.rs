@@ -23,6 +23,21 @@ async fn the_most_talkative_log_holds_no_secret_and_no_content() {
     let sent: voxpost_proto::api::Message = ana.send(group.id, &voice).await.expect(201).json();
     let audio = sent.audio.clone().expect("sound");
 
+    let position = serde_json::json!({
+        "player_id": "7b7b7b7b-1111-4222-8333-944444444444", "device_id": voxpost_testkit::fresh_id(),
+        "report_id": voxpost_testkit::fresh_id(), "base_version": 0, "position_ms": 487, "speed": 1.6180339,
+        "heard": [[101, 487]],
+    });
+    let playback = format!("/v1/messages/{}/playback", sent.id);
+    ben.put(&playback, &position).await.expect(200);
+    let out_of_range = serde_json::json!({
+        "player_id": "7b7b7b7b-1111-4222-8333-944444444444", "device_id": voxpost_testkit::fresh_id(),
+        "report_id": voxpost_testkit::fresh_id(), "base_version": 0, "position_ms": 918_273_645, "speed": 1.0,
+        "heard": [],
+    });
+    ben.put(&playback, &out_of_range).await.expect(400);
+    ben.get(&playback).await.expect(200);
+
     // The ways a secret could travel: header, query, subprotocol, and all of them wrong.
     exchange(client().get(format!("{}{}", server.base(), audio.url)))
         .await
@@ -91,6 +106,12 @@ async fn the_most_talkative_log_holds_no_secret_and_no_content() {
         ("caption", caption.to_owned()),
         ("title", "surprise-party-title".to_owned()),
         ("content", "diary entry".to_owned()),
+        ("position", "918273645".to_owned()),
+        ("position", "position_ms\":487".to_owned()),
+        ("position", "[101,487]".to_owned()),
+        ("position", "[101, 487]".to_owned()),
+        ("speed", "1.618".to_owned()),
+        ("player", "7b7b7b7b".to_owned()),
         ("hash of the sound", audio.sha256),
     ];
     secrets.extend(objects.into_iter().map(|stem| ("address of a blob", stem)));

@@ -13,7 +13,7 @@ use crate::api::{Playback, PlaybackReport};
 pub const PAST_END_MS: i64 = 1_000;
 
 /// Reports that are remembered, so that their retries change nothing. A player has one or two under way.
-const MAX_REPORTS: usize = 32;
+const MAX_REPORTS: usize = 16;
 
 const SPEED: std::ops::RangeInclusive<f32> = 0.1..=10.0;
 

@@ -102,6 +102,7 @@ mod tests {
         let keys = |byte| Keys {
             url: [0; 32],
             token: [byte; 32],
+            playback: crate::seal::Seal::for_test(),
         };
         let (session, request) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let token = repeatable_token(&keys(1), session, request).0;

@@ -35,6 +35,8 @@ const FEATURES: &[&str] = &[
     "delivered",
     "people_search",
     "multipart",
+    "playback",
+    "played",
     "socket",
     "sync",
 ];

@@ -13,6 +13,7 @@ mod me;
 mod messages;
 mod openapi;
 pub(crate) mod origin;
+mod playback;
 mod sessions;
 mod sync;
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::get::get, messages::delete::delete))
         .routes(routes!(messages::audio::audio))
         .routes(routes!(messages::audio_url::audio_url))
+        .merge(playback::routes())
         .merge(conversations::routes())
         .routes(routes!(sync::sync))
         .routes(routes!(crate::socket::socket))

@@ -1,7 +1,7 @@
 //! What waits for one socket: a bounded queue, or the knowledge that it is behind and has to read the log.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
@@ -42,6 +42,7 @@ pub(crate) enum Next {
 pub(crate) struct Mailbox {
     pub(crate) user_id: Uuid,
     pub(crate) session_id: Option<Uuid>,
+    device_id: OnceLock<Uuid>,
     state: Mutex<State>,
     news: Notify,
     cut: Notify,
@@ -61,6 +62,7 @@ impl Mailbox {
         Self {
             user_id,
             session_id,
+            device_id: OnceLock::new(),
             state: Mutex::new(State {
                 live: false,
                 after: 0,
@@ -70,6 +72,16 @@ impl Mailbox {
             news: Notify::new(),
             cut: Notify::new(),
         }
+    }
+
+    /// The device that the client said it is.
+    pub(crate) fn device_id(&self) -> Option<Uuid> {
+        self.device_id.get().copied()
+    }
+
+    /// A client says it once.
+    pub(crate) fn set_device(&self, device_id: Uuid) {
+        let _ = self.device_id.set(device_id);
     }
 
     /// From now on events after `after` come into the queue. Only the hub may say so, see [`super::Hub::go_live`].

@@ -27,6 +27,7 @@ use voxpost_proto::socket::Ephemeral;
 pub(crate) use self::mailbox::{Goodbye, Item, Mailbox, Next};
 pub(crate) use self::token::Tokens;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::clock;
 use crate::store::{Store, StoreError, events};
 use crate::supervise::keep_running;
@@ -130,6 +131,26 @@ impl Hub {
         let registry = self.lock();
         for mailbox in people.iter().filter_map(|id| registry.people.get(id)).flatten() {
             mailbox.push_passing(text.clone());
+        }
+    }
+
+    /// Tells a person's devices but the one that asks: the sockets of another device, or, where they did not say which they
+    /// are of, of another session.
+    pub(crate) fn tell_others(&self, caller: Caller, device_id: Uuid, news: &Ephemeral) {
+        let text = match serde_json::to_string(news) {
+            Ok(text) => Utf8Bytes::from(text),
+            Err(error) => return tracing::error!(%error, "an ephemeral message is no JSON"),
+        };
+        let registry = self.lock();
+        let devices = registry.people.get(&caller.user_id).into_iter().flatten();
+        for mailbox in devices {
+            let same = match mailbox.device_id() {
+                Some(device) => device == device_id,
+                None => caller.session_id.is_some() && mailbox.session_id == caller.session_id,
+            };
+            if !same {
+                mailbox.push_passing(text.clone());
+            }
         }
     }
 

@@ -1,22 +1,27 @@
 //! Durable events as text: rendered once for everybody, with the few bytes that differ filled in for each recipient.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use axum::extract::ws::Utf8Bytes;
 use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 use voxpost_proto::Timestamp;
-use voxpost_proto::api::{ConversationKind, User};
+use voxpost_proto::api::{ConversationKind, PlaybackSummary, User};
 use voxpost_proto::socket::{Change, Event};
 
 use super::{URL_MS, audio_url};
 use crate::hub::Tokens;
 use crate::keys::Keys;
+use crate::playback::{self, Receipts};
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::events::{EventRow, EventType};
 use crate::store::members::{self, MemberRow};
 use crate::store::messages::{self, MessageRow};
-use crate::store::{Conn, push_ids};
+use crate::store::{self, Conn, push_ids};
+
+/// The kind of event that is about a message and shows none of it.
+const PLAYED: &str = "played";
 
 /// An event that can be written for anybody who sees it.
 pub(crate) struct Rendered {
@@ -43,6 +48,9 @@ enum Text {
         message_id: Uuid,
         before: String,
         after: String,
+        /// The part of `after` that tells of playback, and what the viewers for whom it differs get in its place.
+        playback: Range<usize>,
+        own: HashMap<Uuid, String>,
     },
     /// For present members alone: who has left must not learn how it goes on.
     Members { text: Utf8Bytes, members: HashSet<Uuid> },
@@ -59,9 +67,19 @@ impl Rendered {
                 message_id,
                 before,
                 after,
+                playback,
+                own,
             } => {
                 let url = audio_url(keys, viewer, *message_id, now.plus_millis(URL_MS));
-                Some(Utf8Bytes::from([before, url.as_str(), after].concat()))
+                let playback_text = own.get(&viewer).map_or(&after[playback.clone()], String::as_str);
+                let parts = [
+                    before,
+                    url.as_str(),
+                    &after[..playback.start],
+                    playback_text,
+                    &after[playback.end..],
+                ];
+                Some(Utf8Bytes::from(parts.concat()))
             }
             Text::Members { text, members } => members.contains(&viewer).then(|| text.clone()),
             Text::Each(texts) => texts
@@ -88,7 +106,7 @@ pub(crate) async fn events(
     tokens: Tokens,
     rows: &[EventRow],
 ) -> sqlx::Result<Vec<Rendered>> {
-    let things = Things::load(c, rows).await?;
+    let things = Things::load(c, keys, rows).await?;
     let mut rendered = Vec::with_capacity(rows.len());
     for row in rows {
         match things.render(c, keys, tokens, row).await? {
@@ -105,25 +123,37 @@ struct Things {
     conversations: HashMap<Uuid, ConversationRow>,
     members: HashMap<Uuid, Vec<MemberRow>>,
     people: HashMap<Uuid, User>,
+    /// By message: how far each viewer is, of those who began.
+    playback: HashMap<Uuid, Vec<(Uuid, PlaybackSummary)>>,
+    receipts: HashMap<Uuid, Receipts>,
 }
 
 impl Things {
-    async fn load(c: &mut Conn, rows: &[EventRow]) -> sqlx::Result<Self> {
+    async fn load(c: &mut Conn, keys: &Keys, rows: &[EventRow]) -> sqlx::Result<Self> {
         let conversations = ids(rows, |row| {
             row.kind
                 .starts_with("conversation.")
                 .then_some(row.conversation_id)
         });
-        let messages = ids(rows, |row| row.message_id);
+        let messages = ids(rows, |row| row.message_id.filter(|_| row.kind != PLAYED));
         let people = ids(rows, |row| match row.message_id {
-            None => row.subject_id,
-            Some(_) => None,
+            Some(_) if row.kind != PLAYED => None,
+            _ => row.subject_id,
         });
+        let mut playback: HashMap<Uuid, Vec<_>> = HashMap::new();
+        for row in store::playback::of_everybody(c, &messages).await? {
+            if let Some(own) = playback::opened(keys, &row) {
+                let all = playback.entry(row.message_id).or_default();
+                all.push((row.user_id, own.summary()));
+            }
+        }
         Ok(Self {
             messages: by_id(load_messages(c, &messages).await?, |row| row.id),
             conversations: by_id(conversations::by_ids(c, &conversations).await?, |row| row.id),
             members: members::of(c, &conversations).await?,
             people: by_id(load_people(c, &people).await?, |user| user.id),
+            playback,
+            receipts: playback::receipts(c, &messages).await?,
         })
     }
 
@@ -160,6 +190,10 @@ impl Things {
             DeliveredUpdated => self
                 .mark(row)
                 .map(|(user, seq)| same(row, token, Change::DeliveredUpdated { user, seq })),
+            Played => self
+                .person(row)
+                .zip(row.message_id)
+                .map(|(user, message_id)| same(row, token, Change::Played { message_id, user })),
         };
         Ok(rendered)
     }
@@ -196,11 +230,31 @@ impl Things {
                 Some((before, after)) => Text::Signed {
                     message_id: message_row.id,
                     before: before.to_owned(),
+                    playback: playback_part(after),
+                    own: self.own_playback(message_row),
                     after: after.to_owned(),
                 },
                 None => Text::Same(text.into()),
             },
         })
+    }
+
+    /// What the viewers get whose playback is not that of somebody who has heard nothing: those who began, and the sender.
+    fn own_playback(&self, message: &MessageRow) -> HashMap<Uuid, String> {
+        let began = self.playback.get(&message.id).into_iter().flatten();
+        let mut viewers: HashMap<Uuid, PlaybackSummary> = began.copied().collect();
+        let receipts = self.receipts.get(&message.id);
+        if receipts.is_some() {
+            viewers.entry(message.sender_id).or_default();
+        }
+        let nobody = Receipts::default();
+        let text = |(viewer, own): (Uuid, PlaybackSummary)| {
+            let receipts = receipts
+                .filter(|_| viewer == message.sender_id)
+                .unwrap_or(&nobody);
+            (viewer, playback_text(&own, receipts))
+        };
+        viewers.into_iter().map(text).collect()
     }
 
     fn conversation(&self, token: &str, kind: EventType, row: &EventRow) -> Option<Rendered> {
@@ -267,6 +321,24 @@ fn around_url(text: &str) -> Option<(&str, &str)> {
     let start = text.find(NEEDLE)? + NEEDLE.len();
     let length = text[start..].find('"')?;
     Some((&text[..start], &text[start + length..]))
+}
+
+/// Where [`playback_text`] stands in a message. As with the address, no caption can look like it.
+fn playback_part(text: &str) -> Range<usize> {
+    let start = text.find(r#""playback":{"version":"#);
+    let end = start.and_then(|start| Some(start + text[start..].find(r#","transcript":"#)?));
+    match (start, end) {
+        (Some(start), Some(end)) => start..end,
+        _ => text.len()..text.len(),
+    }
+}
+
+fn playback_text(own: &PlaybackSummary, receipts: &Receipts) -> String {
+    let json = |value: Result<String, serde_json::Error>| value.expect("string keys and whole numbers");
+    let own = json(serde_json::to_string(own));
+    let played_by = json(serde_json::to_string(&receipts.played_by));
+    let played_count = receipts.played_count;
+    format!(r#""playback":{own},"played_by":{played_by},"played_count":{played_count}"#)
 }
 
 fn ids(rows: &[EventRow], id: impl Fn(&EventRow) -> Option<Uuid>) -> Vec<Uuid> {
@@ -340,6 +412,8 @@ mod tests {
             conversations: HashMap::new(),
             members: HashMap::new(),
             people: HashMap::new(),
+            playback: HashMap::new(),
+            receipts: HashMap::new(),
         };
         (things, row)
     }

@@ -152,7 +152,12 @@ impl Session {
             };
             match requests::parse(&text) {
                 Ok(request) => match request.message {
-                    ClientMessage::Hello { since, .. } => break (since, request.reference),
+                    ClientMessage::Hello { since, device_id, .. } => {
+                        if let Some(device_id) = device_id {
+                            self.ticket.mailbox.set_device(device_id);
+                        }
+                        break (since, request.reference);
+                    }
                     _ => {
                         let error = ApiError::invalid("say `hello` first");
                         self.refuse(request.reference, &error).await?;

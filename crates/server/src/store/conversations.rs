@@ -171,7 +171,7 @@ pub(crate) struct ListRow {
     pub(crate) unplayed_count: i64,
 }
 
-/// Counting stops here: nobody reads the exact number, and a line of the list must not cost a million rows.
+/// Counting stops here (of unplayed ones, so many of the newest are looked at): nobody reads the exact number, and a line of the list must not cost a million rows.
 pub(crate) const MAX_COUNT: i64 = 1_000;
 
 /// The conversations that somebody is in, newest activity first.
@@ -189,9 +189,11 @@ pub(crate) async fn page(
             (SELECT COUNT(*) FROM (SELECT 1 FROM messages m
               WHERE m.conversation_id = c.id AND m.seq > MAX(s.read_seq, s.joined_seq)
                 AND m.sender_id <> $1 AND m.state <> 'deleted' LIMIT $5)) AS unread_count,
-            (SELECT COUNT(*) FROM (SELECT 1 FROM messages m
+            (SELECT COUNT(*) FROM (SELECT m.id FROM messages m
               WHERE m.conversation_id = c.id AND m.seq > s.joined_seq
-                AND m.sender_id <> $1 AND m.state <> 'deleted' LIMIT $5)) AS unplayed_count
+                AND m.sender_id <> $1 AND m.state <> 'deleted' ORDER BY m.seq DESC LIMIT $5) w
+              WHERE NOT EXISTS (SELECT 1 FROM playback p
+                WHERE p.user_id = $1 AND p.message_id = w.id AND p.played_at IS NOT NULL)) AS unplayed_count
          FROM memberships s JOIN conversations c ON c.id = s.conversation_id
          WHERE s.user_id = $1 AND s.left_event IS NULL
            AND (c.last_activity_at < $2 OR (c.last_activity_at = $2 AND c.id < $3))

@@ -18,10 +18,11 @@ pub(crate) enum EventType {
     MemberLeft,
     ReadUpdated,
     DeliveredUpdated,
+    Played,
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::MessageCreated,
         Self::MessageUpdated,
         Self::MessageDeleted,
@@ -31,6 +32,7 @@ impl EventType {
         Self::MemberLeft,
         Self::ReadUpdated,
         Self::DeliveredUpdated,
+        Self::Played,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -44,6 +46,7 @@ impl EventType {
             Self::MemberLeft => "member.left",
             Self::ReadUpdated => "read.updated",
             Self::DeliveredUpdated => "delivered.updated",
+            Self::Played => "played",
         }
     }
 

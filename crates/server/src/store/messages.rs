@@ -7,6 +7,7 @@ use voxpost_proto::Timestamp;
 use super::Conn;
 use super::deletions;
 use super::events::{self, EventType, NewEvent};
+use super::playback;
 
 /// A row of `messages` with its sender's names.
 #[derive(Clone, Debug, Default, FromRow)]
@@ -346,6 +347,7 @@ pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sq
     .bind(row.id)
     .execute(&mut *c)
     .await?;
+    playback::forget_message(c, row.id).await?;
     if let Some(key) = &row.audio_key {
         deletions::add(c, key, now).await?;
     }

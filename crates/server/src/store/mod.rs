@@ -16,6 +16,7 @@ pub(crate) mod marks;
 pub(crate) mod members;
 pub(crate) mod messages;
 mod open;
+pub(crate) mod playback;
 pub(crate) mod sessions;
 pub(crate) mod stays;
 mod writer;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
+use crate::playback::Seen;
 use crate::render;
 use crate::store::conversations::{self, Cursor};
 use crate::store::members;
@@ -60,6 +61,7 @@ pub(crate) async fn list(
     let ids: Vec<Uuid> = rows.iter().map(|row| row.conversation.id).collect();
     let members = members::of(&mut c, &ids).await?;
     let last_messages = conversations::last_messages(&mut c, caller.user_id, &ids).await?;
+    let seen = Seen::load(&mut c, &app.keys, caller.user_id, last_messages.values()).await?;
     drop(c);
 
     let now = clock::now();
@@ -70,9 +72,11 @@ pub(crate) async fn list(
             let members = members.get(&id).map(Vec::as_slice).unwrap_or_default();
             ConversationSummary {
                 conversation: render::conversation(&row.conversation, members, caller.user_id),
-                last_message: last_messages
-                    .get(&id)
-                    .map(|message| render::message(&app.keys, message, caller.user_id, now)),
+                last_message: last_messages.get(&id).map(|row| {
+                    let mut message = render::message(&app.keys, row, caller.user_id, now);
+                    seen.show(&mut message);
+                    message
+                }),
                 unread_count: row.unread_count,
                 unplayed_count: row.unplayed_count,
             }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::auth::{Caller, Revoked};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::store::{accounts, messages, sessions, stays};
+use crate::store::{accounts, messages, playback, sessions, stays};
 
 /// Deletes the caller's account: every session ends, the profile becomes blank, what they said becomes tombstones and its
 /// sound is deleted, they leave their groups; direct conversations stay for the other person, who cannot send to them. The
@@ -28,6 +28,7 @@ pub(crate) async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<
                 for message in messages::of_sender(c, user_id).await? {
                     messages::delete(c, &message, now).await?;
                 }
+                playback::forget_person(c, user_id).await?;
                 accounts::blank(c, &row, now).await?;
                 stays::end_all(c, user_id, now).await?;
                 sessions::delete_others(c, user_id, None).await?;

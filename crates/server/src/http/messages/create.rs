@@ -19,6 +19,7 @@ use crate::http::extract::Path;
 use crate::http::idempotency::idempotency_key;
 use crate::ingest::Upload;
 use crate::ingest::message::{self, Accepted};
+use crate::playback::Seen;
 use crate::store::messages::MessageRow;
 use crate::{access, clock, render};
 
@@ -130,7 +131,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Response
     let expected = length.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     match form.read(&app.ingest.spooler, expected).await {
         Ok((fields, upload)) => match send(&app, row, fields, upload).await {
-            Ok(accepted) => answer(&app, &accepted, viewer),
+            Ok(accepted) => answer(&app, &accepted, viewer).await,
             Err(error) => error.into_response(),
         },
         Err(error) => {
@@ -149,7 +150,7 @@ async fn send(app: &App, mut row: MessageRow, fields: Fields, upload: Upload) ->
     message::accept(app, row, upload).await
 }
 
-fn answer(app: &App, accepted: &Accepted, viewer: Uuid) -> Response {
+async fn answer(app: &App, accepted: &Accepted, viewer: Uuid) -> Response {
     let (status, row) = match accepted {
         Accepted::Created(row) => (StatusCode::CREATED, row),
         Accepted::Repeated(row) => (StatusCode::OK, row),
@@ -161,8 +162,20 @@ fn answer(app: &App, accepted: &Accepted, viewer: Uuid) -> Response {
             return (StatusCode::ACCEPTED, axum::Json(accepting)).into_response();
         }
     };
-    let message = render::message(&app.keys, row, viewer, clock::now());
+    let mut message = render::message(&app.keys, row, viewer, clock::now());
+    if let Accepted::Repeated(row) = accepted {
+        match seen(app, row, viewer).await {
+            Ok(seen) => seen.show(&mut message),
+            Err(error) => return error.into_response(),
+        }
+    }
     (status, axum::Json(message)).into_response()
+}
+
+/// Since the first answer others may have played it.
+async fn seen(app: &App, row: &MessageRow, viewer: Uuid) -> ApiResult<Seen> {
+    let mut c = app.store.read().await?;
+    Ok(Seen::load(&mut c, &app.keys, viewer, [row]).await?)
 }
 
 /// Uploads by themselves are not taken yet, so there is none to make a message of.

@@ -11,6 +11,7 @@ use crate::auth::Caller;
 use crate::domain::access::Action;
 use crate::error::ApiResult;
 use crate::http::extract::Path;
+use crate::playback::Seen;
 use crate::{access, clock, render};
 
 /// One message as the caller sees it. What is not published is seen by its sender alone.
@@ -26,10 +27,9 @@ pub(crate) async fn get(
 ) -> ApiResult<Json<Message>> {
     let mut c = app.store.read().await?;
     let (row, _) = access::message(&mut c, caller.user_id, id, Action::See).await?;
-    Ok(Json(render::message(
-        &app.keys,
-        &row,
-        caller.user_id,
-        clock::now(),
-    )))
+    let seen = Seen::load(&mut c, &app.keys, caller.user_id, [&row]).await?;
+    drop(c);
+    let mut message = render::message(&app.keys, &row, caller.user_id, clock::now());
+    seen.show(&mut message);
+    Ok(Json(message))
 }

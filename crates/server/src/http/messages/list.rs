@@ -13,6 +13,7 @@ use crate::auth::Caller;
 use crate::domain::access::Action;
 use crate::error::{ApiError, ApiResult};
 use crate::http::extract::{Path, Query};
+use crate::playback::Seen;
 use crate::store::messages;
 use crate::{access, clock, render};
 
@@ -65,9 +66,10 @@ pub(crate) async fn list(
             messages::before(&mut c, id, caller.user_id, before, limit + 1).await?
         }
     };
-    drop(c);
     let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let seen = Seen::load(&mut c, &app.keys, caller.user_id, &rows).await?;
+    drop(c);
     let next = rows.last().filter(|_| more).and_then(|row| row.seq);
     if part.after.is_none() {
         rows.reverse();
@@ -76,7 +78,11 @@ pub(crate) async fn list(
     Ok(Json(Page {
         items: rows
             .iter()
-            .map(|row| render::message(&app.keys, row, caller.user_id, now))
+            .map(|row| {
+                let mut message = render::message(&app.keys, row, caller.user_id, now);
+                seen.show(&mut message);
+                message
+            })
             .collect(),
         next: next.map(|seq| seq.to_string()),
     }))
