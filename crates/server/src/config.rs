@@ -53,7 +53,7 @@ pub struct Config {
     pub(crate) allowed_origin: Vec<AllowedOrigin>,
 
     /// How many connections may be open; more are closed at once. 0 = no bound but what the system has.
-    #[arg(long, env = "VOXPOST_MAX_CONNECTIONS", default_value_t = 20_000)]
+    #[arg(long, env = "VOXPOST_MAX_CONNECTIONS", default_value_t = 16_384)]
     pub max_connections: usize,
 
     /// Serve HTTPS with a certificate of our own, made in the data directory on the first start.

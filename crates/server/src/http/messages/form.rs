@@ -230,10 +230,12 @@ fn bounded(
         pause = true;
         let unread = read - meter.taken.load(Ordering::Relaxed).min(read);
         read += chunk.len() as u64;
-        if read > limit && !meter.draining.load(Ordering::Relaxed) {
+        // What is passed over unread comes out as no field, so it does not count there either.
+        let draining = meter.draining.load(Ordering::Relaxed);
+        if read > limit && !draining {
             return Poll::Ready(Some(Err(BodyError::TooLarge(limit - OVERHEAD))));
         }
-        if unread > OVERHEAD {
+        if unread > OVERHEAD && !draining {
             return Poll::Ready(Some(Err(BodyError::NoFields)));
         }
         Poll::Ready(Some(Ok(chunk)))
@@ -270,4 +272,37 @@ fn not_multipart() -> ApiError {
     ApiError::invalid(
         "Send `multipart/form-data` with the sound in the field `audio`, or JSON with `upload_id`.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A part that is refused near its beginning, in pieces as they come from a network; and how many of them were read.
+    fn long_part() -> (Body, Arc<AtomicU64>) {
+        let read = Arc::new(AtomicU64::new(0));
+        let count = read.clone();
+        let head = "--b\r\nContent-Disposition: form-data; name=\"reply_to\"\r\n\r\n".to_owned();
+        let pieces = std::iter::once(head)
+            .chain(std::iter::repeat_n("x".repeat(16 << 10), 200))
+            .chain(["\r\n--b--\r\n".to_owned()])
+            .inspect(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, std::convert::Infallible>)));
+        (body, read)
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_in_its_middle_is_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let spooler = Spooler::new(dir.path().to_owned());
+        let (body, read) = long_part();
+        let mut form = Form::new("multipart/form-data; boundary=b", body, 1 << 20).unwrap();
+        let error = form.read(&spooler, 0).await.err().unwrap();
+        assert!(error.problem().detail.contains("reply_to"));
+        assert!(read.load(Ordering::Relaxed) < 10);
+        form.drain().await;
+        assert_eq!(read.load(Ordering::Relaxed), 202);
+    }
 }
