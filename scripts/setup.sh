@@ -21,6 +21,8 @@ oggenc|vorbis-tools|makes Vorbis files
 node|nodejs|runs the tests of the web client
 npm|npm|installs the tests of the web client
 chromium|chromium|records and plays in the browser tests
+zsh|zsh|loads the completions that it gets
+fish|fish|loads the completions that it gets
 '
 
 have() {
