@@ -28,7 +28,7 @@ async fn every_shell_gets_a_script_that_knows_the_commands() {
         .expect_code(exit::USAGE);
 }
 
-/// What a shell offers for `voxpost in`, by its own machinery with our script; None where it is not installed.
+/// What a shell offers for `voxpost in`, by its own machinery with our script.
 async fn offered(shell: &str, arguments: &[&str], ask: &str) -> String {
     let home = Shell::new();
     let script = home

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Poll, ready};
-use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use tokio::time::timeout;
 use uuid::Uuid;
 use voxpost_proto::ErrorCode;
 
@@ -17,9 +15,6 @@ use crate::ingest::{Spooler, Upload};
 
 /// What text fields, part headers and boundaries may take beside the sound.
 pub(super) const OVERHEAD: u64 = 64 << 10;
-
-/// A sender that says nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(60);
 
 const MAX_ID_BYTES: usize = 64;
 const MAX_WAVEFORM_BYTES: usize = 4096;
@@ -193,12 +188,9 @@ fn waveform(text: &str) -> ApiResult<String> {
     serde_json::to_string(&points).map_err(ApiError::internal)
 }
 
-/// The next piece of a field.
+/// The next piece of a field. A body that brings nothing any more ends with an error, as every body does here.
 async fn next(field: &mut multer::Field<'static>, meter: &Meter) -> ApiResult<Option<Bytes>> {
-    let chunk = timeout(SILENCE, field.chunk())
-        .await
-        .map_err(|_| ApiError::invalid("The body stopped in the middle."))?
-        .map_err(|error| broken(&error))?;
+    let chunk = field.chunk().await.map_err(|error| broken(&error))?;
     if let Some(chunk) = &chunk {
         meter.taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     }
