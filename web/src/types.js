@@ -44,9 +44,18 @@
  * @property {boolean} [truncated]
  * @property {number[] | null} waveform   0..1024, null until analysed
  * @property {number | null} [gain_db]    what a player applies, null until analysed
+ * @property {[number, number][] | null} [speech]   where somebody speaks, in ms, null until analysed
  * @property {Audio | null} audio
+ * @property {PlaybackSummary} [playback]  where the one who asks is in it
+ * @property {User[]} [played_by]          to its sender: who played it, the first 50
+ * @property {number} [played_count]       to its sender: how many did
  *
- * @typedef {{ id: string, device_name: string | null, created_at: string, last_used_at: string, current: boolean }} Session
+ * @typedef {{ version: number, position_ms: number, heard_ms: number, played: boolean }} PlaybackSummary
+ * @typedef {PlaybackSummary & { speed: number, heard: [number, number][], player_id: string | null, device_id: string | null,
+ *   updated_at: string | null }} Playback
+ * @typedef {Playback & { playhead_applied: boolean }} PlaybackAnswer
+ *
+ * @typedef {{ id: string, device_id: string, device_name: string | null, created_at: string, last_used_at: string, current: boolean }} Session
  *
  * @typedef {object} Config
  * @property {string} version
