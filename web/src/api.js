@@ -1,6 +1,9 @@
 /** @typedef {import("./types.js").Conversation} Conversation */
 /** @typedef {import("./types.js").Message} Message */
 /** @typedef {import("./types.js").Me} Me */
+/** @typedef {import("./types.js").Playback} Playback */
+/** @typedef {import("./types.js").PlaybackAnswer} PlaybackAnswer */
+/** @typedef {import("./playback/machine.js").Report} Report */
 /** @typedef {import("./types.js").User} User */
 /** @typedef {import("./types.js").SignedIn} SignedIn */
 /** @typedef {import("./types.js").Session} Session */
@@ -124,13 +127,21 @@ export class Api {
   /** @param {string} id @returns {Promise<{ url: string }>} */
   audioUrl = (id) => this.#call("POST", `/v1/messages/${id}/audio-url`);
 
+  /** Where oneself is in a message. @param {string} id @returns {Promise<Playback>} */
+  playback = (id) => this.#call("GET", `/v1/messages/${id}/playback`);
+  /** Also from a page that goes away. @param {string} id @param {Report} report @returns {Promise<PlaybackAnswer>} */
+  reportPlayback = (id, report) => this.#call("PUT", `/v1/messages/${id}/playback`, report, true);
+  /** @param {number} since @returns {Promise<{ items: (Playback & { message_id: string })[], next: number }>} */
+  playbackChanges = (since) => this.#call("GET", `/v1/playback?${new URLSearchParams({ since: String(since), limit: "200" })}`);
+
   /**
    * @param {string} method
    * @param {string} path
    * @param {unknown} [body]
+   * @param {boolean} [keepalive]  the request outlives the page
    * @returns {Promise<any>}
    */
-  async #call(method, path, body) {
+  async #call(method, path, body, keepalive = false) {
     /** @type {Record<string, string>} */
     const headers = {};
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
@@ -138,7 +149,7 @@ export class Api {
     let response;
     let text;
     try {
-      response = await this.#fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      response = await this.#fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), keepalive });
       text = await response.text();
     } catch {
       throw new ApiError("network", 0);

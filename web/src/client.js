@@ -4,7 +4,7 @@ import { uuid } from "./dom.js";
 import { errorText } from "./i18n.js";
 import { Outbox, tabLock } from "./outbox.js";
 import { OutboxStore } from "./outbox-store.js";
-import { Player } from "./player.js";
+import { Listening } from "./playback/listening.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import { Typing } from "./typing.js";
@@ -23,6 +23,8 @@ import { upload } from "./upload.js";
 
 const STORED = "voxpost.session";
 const PAGE = 50;
+/** What is played elsewhere in one go is counted in one go. */
+const COUNT_AFTER_MS = 1000;
 
 /**
  * One person at this page: owns the connection and the state, and is what the elements talk to. Events: `session` (signed
@@ -49,7 +51,9 @@ export class Client extends EventTarget {
     random: Math.random,
     lock: tabLock,
   });
+  #listening;
   player;
+  positions;
   /** @type {Config | null} */
   config = null;
   /** @type {Me | null} */
@@ -62,11 +66,19 @@ export class Client extends EventTarget {
   #loading = new Set();
   /** @type {Map<string, number>} What was told to the server as read. */
   #read = new Map();
+  /** The names of one's own devices. @type {Promise<Map<string, string>> | null} */
+  #devices = null;
+  #deviceId = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #counting;
 
   /** @param {HTMLAudioElement} audio */
   constructor(audio) {
     super();
-    this.player = new Player(audio, async (id) => (await this.api.audioUrl(id)).url);
+    this.#listening = new Listening(audio, this.api, this.store, (id) => this.loadOlder(id));
+    this.player = this.#listening.player;
+    this.positions = this.#listening.positions;
+    this.#listening.addEventListener("uncounted", () => this.#countAgain());
     this.api.onUnauthenticated = () => this.#forget("unauthenticated");
     this.socket.onStatus = (status) => this.#statusChanged(status);
     this.socket.onEvent = (event) => this.#eventCame(event);
@@ -74,7 +86,6 @@ export class Client extends EventTarget {
     this.socket.onRefused = () => void this.api.me().catch(() => {});
     this.outbox.addEventListener("sent", (event) => this.store.mergeMessage(/** @type {CustomEvent} */ (event).detail));
     this.store.addEventListener("stale", (event) => this.#refetch(/** @type {CustomEvent} */ (event).detail));
-    this.player.addEventListener("ended", (event) => this.#playNext(/** @type {CustomEvent} */ (event).detail));
     // Another tab of the same browser signed in or out.
     addEventListener("storage", ({ key }) => key === STORED && this.#resume());
     addEventListener("online", () => this.outbox.wake());
@@ -92,12 +103,13 @@ export class Client extends EventTarget {
   }
 
   /** @param {SignedIn} answer */
-  async signedIn({ token, user }) {
-    localStorage.setItem(STORED, JSON.stringify({ token, user_id: user.id }));
+  async signedIn({ token, user, device_id }) {
+    localStorage.setItem(STORED, JSON.stringify({ token, user_id: user.id, device_id }));
     await this.#resume();
   }
 
   async signOut() {
+    this.player.stop();
     await this.api.signOut().catch(() => {});
     this.#forget();
   }
@@ -111,6 +123,14 @@ export class Client extends EventTarget {
   async deleteAccount() {
     await this.api.deleteMe();
     this.#forget();
+  }
+
+  /** What a device of one's own is called; null when it has no name, is gone, or is this one. @param {string | null} deviceId */
+  async deviceName(deviceId) {
+    if (!deviceId || deviceId === this.#deviceId) return null;
+    this.#devices ??= this.api.sessions().then(({ items }) => new Map(items.map((item) => [item.device_id, item.device_name ?? ""])));
+    const names = await this.#devices.catch(() => (this.#devices = null));
+    return names?.get(deviceId) || null;
   }
 
   /** @param {Notice} notice */
@@ -189,9 +209,17 @@ export class Client extends EventTarget {
     if (!me) return this.#forget();
     this.me = me;
     this.store.me = me.id;
+    this.#deviceId = stored.device_id ?? (await this.#ownDevice());
+    if (stored.token !== this.api.token) return;
     this.socket.start(stored.token);
     this.#tell("session");
-    await this.outbox.restore(me.id);
+    await Promise.all([this.outbox.restore(me.id), this.#listening.start(me.id, this.#deviceId)]);
+  }
+
+  /** Sessions from before devices were remembered do not know theirs. */
+  async #ownDevice() {
+    const page = await this.api.sessions().catch(() => null);
+    return page?.items.find(({ current }) => current)?.device_id ?? uuid();
   }
 
   /** Whose session it is; null when it is over. A server that is away for a moment is waited for. */
@@ -219,16 +247,30 @@ export class Client extends EventTarget {
   }
 
   #close() {
+    clearTimeout(this.#counting);
+    this.#devices = null;
+    this.#listening.stop();
     this.api.token = null;
     this.me = null;
     this.socket.stop();
-    this.player.stop();
     this.outbox.leave();
     this.#read.clear();
     this.store.clear();
   }
 
   async #listAll() {
+    this.store.replaceAll(await this.#list());
+  }
+
+  /** Something was played on another device, in a conversation that is not loaded here. */
+  #countAgain() {
+    clearTimeout(this.#counting);
+    this.#counting = setTimeout(async () => {
+      for (const conversation of await this.#list().catch(() => [])) this.store.mergeConversation(conversation);
+    }, COUNT_AFTER_MS);
+  }
+
+  async #list() {
     /** @type {import("./types.js").Conversation[]} */
     const all = [];
     /** @type {string | null} */
@@ -238,7 +280,7 @@ export class Client extends EventTarget {
       all.push(...page.items);
       next = page.next;
     } while (next);
-    this.store.replaceAll(all);
+    return all;
   }
 
   /** @param {string} conversationId */
@@ -253,7 +295,10 @@ export class Client extends EventTarget {
   /** @param {Status} status */
   #statusChanged(status) {
     this.status = status;
-    if (status === "live") this.outbox.wake();
+    if (status === "live") {
+      this.outbox.wake();
+      this.#listening.live();
+    }
     this.#tell("status", status);
   }
 
@@ -262,15 +307,8 @@ export class Client extends EventTarget {
     if (event.type === "typing") return this.typing.saw(event.conversation_id ?? "", event.user);
     if (event.type === "message.failed") return this.outbox.refused(event.message.client_id, event.problem.code);
     if (event.type === "message.created") this.typing.ended(event.message.conversation_id, event.message.sender.id);
-    if (event.type === "message.deleted") this.player.stop(event.message.id);
+    if (this.#listening.apply(event)) return;
     this.store.apply(event);
-  }
-
-  /** Goes on with the message after the one that ended, when somebody else said it. @param {Message} message */
-  #playNext(message) {
-    const items = this.store.stretch(message.conversation_id)?.items ?? [];
-    const next = items[items.findIndex(({ id }) => id === message.id) + 1];
-    if (next?.state === "ready" && next.sender.id !== this.me?.id && message.sender.id !== this.me?.id) this.player.play(next);
   }
 
   /**

@@ -7,6 +7,7 @@ import { VxDrafts } from "./elements/vx-drafts.js";
 import { VxMain } from "./elements/vx-main.js";
 import { VxMessage } from "./elements/vx-message.js";
 import { VxMessageList } from "./elements/vx-message-list.js";
+import { VxNowPlaying } from "./elements/vx-now-playing.js";
 import { VxPending } from "./elements/vx-pending.js";
 import { VxPlayer } from "./elements/vx-player.js";
 import { VxToasts } from "./elements/vx-toasts.js";
@@ -22,6 +23,7 @@ export function define() {
   customElements.define("vx-main", VxMain);
   customElements.define("vx-message", VxMessage);
   customElements.define("vx-message-list", VxMessageList);
+  customElements.define("vx-now-playing", VxNowPlaying);
   customElements.define("vx-pending", VxPending);
   customElements.define("vx-player", VxPlayer);
   customElements.define("vx-toasts", VxToasts);

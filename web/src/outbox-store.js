@@ -1,3 +1,5 @@
+import { Database } from "./idb.js";
+
 /**
  * Recordings on their way, kept in IndexedDB so that a reload, a crash or an empty battery does not lose them. The sound
  * is stored in pieces as it is recorded.
@@ -18,18 +20,19 @@ const ENTRIES = "entries";
 const PIECES = "pieces";
 
 export class OutboxStore {
-  /** @type {Promise<IDBDatabase> | null} */
-  #db = null;
-  #name;
+  #db;
 
   /** @param {string} [name] */
   constructor(name = "voxpost") {
-    this.#name = name;
+    this.#db = new Database(name, (db) => {
+      db.createObjectStore(ENTRIES, { keyPath: "client_id" });
+      db.createObjectStore(PIECES, { keyPath: ["client_id", "index"] });
+    });
   }
 
   /** @param {Entry} entry */
   async put(entry) {
-    await this.#write([ENTRIES], (tx) => tx.objectStore(ENTRIES).put(entry));
+    await this.#db.write([ENTRIES], (tx) => tx.objectStore(ENTRIES).put(entry));
   }
 
   /**
@@ -39,71 +42,31 @@ export class OutboxStore {
    */
   async addPiece(clientId, index, blob) {
     const bytes = await blob.arrayBuffer();
-    await this.#write([PIECES], (tx) => tx.objectStore(PIECES).put({ client_id: clientId, index, bytes }));
+    await this.#db.write([PIECES], (tx) => tx.objectStore(PIECES).put({ client_id: clientId, index, bytes }));
   }
 
   /** @param {string} userId @returns {Promise<Entry[]>} oldest first */
   async list(userId) {
-    const db = await this.#open();
-    const all = await done(db.transaction(ENTRIES).objectStore(ENTRIES).getAll());
-    return all
-      .filter((/** @type {Entry} */ entry) => entry.user_id === userId)
-      .sort((/** @type {Entry} */ a, /** @type {Entry} */ b) => (a.created_at < b.created_at ? -1 : 1));
+    /** @type {Entry[]} */
+    const all = await this.#db.read(ENTRIES, (store) => store.getAll());
+    return all.filter((entry) => entry.user_id === userId).sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
   }
 
   /** The sound of an entry. @param {Entry} entry */
   async blob(entry) {
-    const db = await this.#open();
-    const range = IDBKeyRange.bound([entry.client_id, 0], [entry.client_id, Infinity]);
-    const pieces = await done(db.transaction(PIECES).objectStore(PIECES).getAll(range));
-    return new Blob(pieces.map((/** @type {{ bytes: ArrayBuffer }} */ { bytes }) => bytes), { type: entry.type });
+    /** @type {{ bytes: ArrayBuffer }[]} */
+    const pieces = await this.#db.read(PIECES, (store) => store.getAll(allOf(entry.client_id)));
+    return new Blob(pieces.map(({ bytes }) => bytes), { type: entry.type });
   }
 
   /** @param {string} clientId */
   async remove(clientId) {
-    await this.#write([ENTRIES, PIECES], (tx) => {
+    await this.#db.write([ENTRIES, PIECES], (tx) => {
       tx.objectStore(ENTRIES).delete(clientId);
-      tx.objectStore(PIECES).delete(IDBKeyRange.bound([clientId, 0], [clientId, Infinity]));
-    });
-  }
-
-  #open() {
-    this.#db ??= new Promise((resolve, reject) => {
-      const request = indexedDB.open(this.#name, 1);
-      request.onupgradeneeded = () => {
-        request.result.createObjectStore(ENTRIES, { keyPath: "client_id" });
-        request.result.createObjectStore(PIECES, { keyPath: ["client_id", "index"] });
-      };
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
-    });
-    return this.#db;
-  }
-
-  /**
-   * @param {string[]} stores
-   * @param {(tx: IDBTransaction) => void} work
-   * @returns {Promise<void>}
-   */
-  async #write(stores, work) {
-    const db = await this.#open();
-    const tx = db.transaction(stores, "readwrite", { durability: "strict" });
-    work(tx);
-    return new Promise((resolve, reject) => {
-      tx.oncomplete = () => resolve();
-      tx.onerror = tx.onabort = () => reject(tx.error);
+      tx.objectStore(PIECES).delete(allOf(clientId));
     });
   }
 }
 
-/**
- * @template T
- * @param {IDBRequest<T>} request
- * @returns {Promise<T>}
- */
-function done(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
+/** @param {string} clientId */
+const allOf = (clientId) => IDBKeyRange.bound([clientId, 0], [clientId, Infinity]);

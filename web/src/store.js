@@ -1,5 +1,6 @@
 /** @typedef {import("./types.js").Conversation} Conversation */
 /** @typedef {import("./types.js").Message} Message */
+/** @typedef {import("./types.js").PlaybackSummary} PlaybackSummary */
 /** @typedef {import("./types.js").SocketEvent} SocketEvent */
 
 /**
@@ -105,11 +106,31 @@ export class Store extends EventTarget {
     const conversation = this.#conversations.get(id);
     const isNew = conversation !== undefined && seq > conversation.last_seq;
     const stretch = this.#stretches.get(id);
+    const held = stretch?.items.find((item) => item.id === message.id);
     const changed = stretch ? insert(stretch.items, message) : false;
+    if (conversation && changed && held?.state === "ready" && message.state === "deleted" && !held.playback?.played) {
+      this.#countPlayed(conversation, held);
+    }
     if (conversation) this.#noteLast(conversation, message, isNew);
     else this.#tell("stale", id);
     if (changed) this.#tell("messages", id);
     if (isNew && message.sender.id !== this.me && message.state !== "deleted") this.#tell("arrived", message);
+  }
+
+  /**
+   * Where oneself is in a message. False when it is not loaded.
+   * @param {string} messageId
+   * @param {PlaybackSummary} playback
+   */
+  notePlayback(messageId, playback) {
+    const held = this.message(messageId);
+    if (!held) return false;
+    const merged = newerPlayback(held.playback, playback);
+    if (merged === held.playback) return true;
+    this.#replace({ ...held, playback: merged });
+    const conversation = this.#conversations.get(held.conversation_id);
+    if (conversation && merged?.played && !held.playback?.played) this.#countPlayed(conversation, held);
+    return true;
   }
 
   /**
@@ -135,7 +156,39 @@ export class Store extends EventTarget {
         return this.#mark(id, event.user?.id ?? "", "read_seq", event.seq);
       case "delivered.updated":
         return this.#mark(id, event.user?.id ?? "", "delivered_seq", event.seq);
+      case "played":
+        return this.#notePlayed(event.message_id, event.user);
     }
+  }
+
+  /**
+   * Somebody played a message of one's own.
+   * @param {string} messageId
+   * @param {import("./types.js").User} user
+   */
+  #notePlayed(messageId, user) {
+    const held = this.message(messageId);
+    if (!held || held.played_by?.some(({ id }) => id === user.id)) return;
+    this.#replace({ ...held, played_by: [...(held.played_by ?? []), user], played_count: (held.played_count ?? 0) + 1 });
+  }
+
+  /** @param {Message} message  of the same version */
+  #replace(message) {
+    const items = this.#stretches.get(message.conversation_id)?.items;
+    const at = items?.findIndex(({ id }) => id === message.id) ?? -1;
+    if (items && at >= 0) items[at] = message;
+    this.#tell("messages", message.conversation_id);
+  }
+
+  /**
+   * One less to be played.
+   * @param {Conversation} conversation
+   * @param {Message} message
+   */
+  #countPlayed(conversation, message) {
+    if (message.sender.id === this.me || !conversation.unplayed_count) return;
+    conversation.unplayed_count -= 1;
+    this.#tell("conversations");
   }
 
   /**
@@ -148,7 +201,10 @@ export class Store extends EventTarget {
     const last = conversation.last_message;
     if (isNew) {
       conversation.last_seq = message.seq ?? conversation.last_seq;
-      if (message.sender.id !== this.me) conversation.unread_count = (conversation.unread_count ?? 0) + 1;
+      if (message.sender.id !== this.me) {
+        conversation.unread_count = (conversation.unread_count ?? 0) + 1;
+        if (message.state === "ready" && !message.playback?.played) conversation.unplayed_count = (conversation.unplayed_count ?? 0) + 1;
+      }
     }
     const replaces = last && last.id === message.id ? message.version >= last.version : (message.seq ?? 0) > (last?.seq ?? 0);
     if (replaces) conversation.last_message = message;
@@ -260,6 +316,25 @@ function insert(items, message) {
     return true;
   }
   if (message.version < held.version) return false;
-  items[at - 1] = message;
+  const played = (held.played_count ?? 0) > (message.played_count ?? 0) ? held : message;
+  items[at - 1] = {
+    ...message,
+    ...(held.playback || message.playback ? { playback: newerPlayback(held.playback, message.playback) } : {}),
+    ...(played === held ? { played_by: held.played_by, played_count: held.played_count } : {}),
+  };
   return true;
+}
+
+/**
+ * Where oneself is changes without a new version of the message, so the newer of two values counts by itself; what was heard
+ * only grows.
+ * @param {PlaybackSummary | undefined} held
+ * @param {PlaybackSummary | undefined} came
+ */
+function newerPlayback(held, came) {
+  if (!held || !came) return held ?? came;
+  const newest = came.version > held.version ? came : held;
+  const heard_ms = Math.max(held.heard_ms, came.heard_ms);
+  const played = held.played || came.played;
+  return newest === held && heard_ms === held.heard_ms && played === held.played ? held : { ...newest, heard_ms, played };
 }

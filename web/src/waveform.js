@@ -55,6 +55,18 @@ export function forDisplay(waveform) {
   return waveform.map((level) => level * lift);
 }
 
+/**
+ * A CSS mask that lets through what of a message was heard, from the start at the left to the end at the right.
+ * @param {readonly (readonly [number, number])[]} heard  in ms, ascending
+ * @param {number} durationMs
+ */
+export function heardMask(heard, durationMs) {
+  if (durationMs <= 0 || heard.length === 0) return "linear-gradient(transparent, transparent)";
+  const percent = (/** @type {number} */ ms) => `${round(Math.min(1, Math.max(0, ms / durationMs)) * 100)}%`;
+  const stops = heard.flatMap(([from, to]) => [`transparent ${percent(from)}`, `#000 ${percent(from)}`, `#000 ${percent(to)}`, `transparent ${percent(to)}`]);
+  return `linear-gradient(to right, ${stops.join(", ")})`;
+}
+
 /** @param {number} value */
 const round = (value) => Math.round(value * 100) / 100;
 

@@ -44,18 +44,20 @@ export class VxConversationList extends VxElement {
     const name = conversationName(conversation, me);
     const last = conversation.last_message;
     const unread = conversation.unread_count ?? 0;
+    const unplayed = conversation.unplayed_count ?? 0;
     const current = conversation.id === this.#selected;
     return h(
       "li",
       {},
       h(
         "a",
-        { href: `#/c/${conversation.id}`, "aria-current": current ? "page" : null, "data-unread": unread > 0 },
+        { href: `#/c/${conversation.id}`, "aria-current": current ? "page" : null, "data-unread": unread > 0, "data-unplayed": unplayed > 0 },
         avatar(name, partner(conversation, me)?.id ?? conversation.id, conversation.kind === "group"),
         h("span", { class: "name" }, name),
         last ? h("time", { datetime: last.created_at }, when(last.created_at, locale(), new Date())) : null,
         this.#preview(conversation),
         unread > 0 && h("span", { class: "badge", "aria-label": t("list.unread", { count: unread }) }, String(unread)),
+        unread === 0 && unplayed > 0 && unplayedMark(unplayed),
       ),
     );
   }
@@ -75,4 +77,10 @@ export class VxConversationList extends VxElement {
     const author = own ? t("list.you") : conversation.kind === "group" ? t("list.author", { name: last.sender.display_name }) : "";
     return h("span", { class: "preview" }, author, icon("mic"), duration(last.duration_ms));
   }
+}
+
+/** Read, but not played. @param {number} count */
+function unplayedMark(count) {
+  const text = t("list.unplayed", { count });
+  return h("span", { class: "unplayed-count", role: "img", "aria-label": text, title: text }, icon("ear"), String(count));
 }

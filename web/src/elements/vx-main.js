@@ -8,6 +8,7 @@ import { openProfile } from "./profile-dialog.js";
 import { VxConversation } from "./vx-conversation.js";
 import { VxConversationList } from "./vx-conversation-list.js";
 import { VxElement, on } from "./vx-element.js";
+import { VxNowPlaying } from "./vx-now-playing.js";
 
 /** @typedef {import("../types.js").Message} Message */
 
@@ -16,6 +17,9 @@ export class VxMain extends VxElement {
   /** @type {VxConversationList} */
   // @ts-expect-error made in start()
   #list;
+  /** @type {VxNowPlaying} */
+  // @ts-expect-error made in start()
+  #playing;
   #open = "";
   #pane = h("main", { id: "pane", tabindex: "-1" });
   #banner = h("p", { class: "banner", role: "status", hidden: true });
@@ -28,6 +32,7 @@ export class VxMain extends VxElement {
   start(scope) {
     const { client } = this;
     this.#list = make(VxConversationList, { client });
+    this.#playing = make(VxNowPlaying, { client });
     const add = h(
       "button",
       { type: "button", class: "quiet new", "aria-label": t("people.new"), title: t("people.new"), onclick: () => openPeople(client, (id) => (location.hash = `#/c/${id}`)) },
@@ -35,6 +40,7 @@ export class VxMain extends VxElement {
     );
     fill(
       this,
+      this.#playing,
       h("nav", { class: "side", "aria-label": t("list.label") }, h("header", { class: "top-bar" }, this.#profile, add), this.#banner, this.#list),
       this.#pane,
       this.#heard,
@@ -57,6 +63,7 @@ export class VxMain extends VxElement {
     if (id === this.#open && this.#pane.hasChildNodes()) return;
     this.#open = id;
     this.#list.select(id);
+    this.#playing.show(id);
     this.toggleAttribute("data-open", id !== "");
     if (id) return fill(this.#pane, make(VxConversation, { client: this.client, conversationId: id }));
     fill(this.#pane, h("div", { class: "empty" }, icon("wave"), h("p", {}, t("main.empty")), h("p", { class: "muted" }, t("main.empty_hint"))));

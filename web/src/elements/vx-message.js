@@ -18,6 +18,7 @@ export class VxMessage extends VxElement {
   /** The first of several of one person: bears the name in a group. */
   leads = false;
   #ticks = h("span", { class: "ticks" });
+  #played = h("span", { class: "played-by", hidden: true });
   /** @type {VxPlayer | null} */
   #player = null;
 
@@ -38,10 +39,25 @@ export class VxMessage extends VxElement {
   updateTicks() {
     const conversation = this.#conversation;
     if (!conversation || !this.#own || this.message.state !== "ready") return;
+    this.#updatePlayed();
     const state = receipt(conversation, this.message, this.client.store.me);
     if (this.#ticks.dataset.state === state) return;
     this.#ticks.dataset.state = state;
     fill(this.#ticks, icon(state === "sent" ? "check" : "checks"), h("span", { class: "sr-only" }, t(`receipt.${state}`)));
+  }
+
+  /** Played is more than read, and stands beside it. */
+  #updatePlayed() {
+    const { played_by = [], played_count = 0 } = this.message;
+    const known = `${played_count} ${played_by.length}`;
+    if (this.#played.dataset.known === known) return;
+    this.#played.dataset.known = known;
+    this.#played.hidden = played_count === 0;
+    const names = played_by.map(({ display_name }) => display_name).join(", ");
+    const more = played_count - played_by.length;
+    const text = more > 0 ? t("receipt.played_more", { names, count: more }) : t("receipt.played", { names });
+    this.#played.title = text;
+    fill(this.#played, icon("ear"), h("span", { class: "sr-only" }, text));
   }
 
   get #own() {
@@ -68,6 +84,7 @@ export class VxMessage extends VxElement {
     const placeholder = this.client.ownLevels.get(message.client_id ?? "") ?? null;
     this.#player = deleted ? null : make(VxPlayer, { client: this.client, message, placeholder });
     delete this.#ticks.dataset.state;
+    delete this.#played.dataset.known;
     fill(
       this,
       h(
@@ -80,6 +97,7 @@ export class VxMessage extends VxElement {
           "div",
           { class: "meta" },
           h("time", { datetime: message.created_at }, clock(message.created_at, locale())),
+          this.#own && !deleted && this.#played,
           this.#own && !deleted && this.#ticks,
         ),
       ),

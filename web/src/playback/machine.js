@@ -118,6 +118,11 @@ export class PlaybackMachine {
     return this.#playing !== null;
   }
 
+  /** What was heard and is not confirmed. */
+  get heard() {
+    return merge(this.#heard, this.#inFlight?.heard ?? []);
+  }
+
   /**
    * @param {number} now
    * @param {Action} what
@@ -259,7 +264,7 @@ export class PlaybackMachine {
       position_ms: this.#positionMs,
       speed: this.#speed,
       moved: this.#moved || this.#inFlight !== null,
-      heard: merge(this.#heard, this.#inFlight?.heard ?? []),
+      heard: this.heard,
       ended: this.#ended || (this.#inFlight?.ended ?? false),
       at: new Date(now).toISOString(),
     };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Api, ApiError, problem } from "../../src/api.js";
 import { extension, limitMs } from "../../src/recorder.js";
-import { chooseFormat } from "../../src/player.js";
+import { chooseFormat } from "../../src/playback/format.js";
 
 /** @param {(path: string, init: any) => Response} answer */
 const apiThat = (answer) => new Api(/** @type {any} */ (async (/** @type {string} */ path, /** @type {any} */ init) => answer(path, init)));
