@@ -96,14 +96,30 @@ export class Person {
    */
   static async signsUp(browser, base, name, options = {}) {
     const person = await Person.arrives(browser, base, name, options);
-    const { page } = person;
+    await person.signsUp();
+    return person;
+  }
+
+  /** At the page that is open. */
+  async signsUp() {
+    const { page } = this;
     await page.getByRole("button", { name: "New here?" }).click();
-    await page.locator("input[name=username]").fill(person.username);
-    await page.locator("input[name=display_name]").fill(name);
+    await page.locator("input[name=username]").fill(this.username);
+    await page.locator("input[name=display_name]").fill(this.name);
     await page.locator("input[name=password]").fill(PASSWORD);
     await page.getByRole("button", { name: "Sign up", exact: true }).click();
     await page.locator("vx-main").waitFor();
-    return person;
+  }
+
+  /**
+   * The same person at another browser.
+   * @param {Browser} browser
+   */
+  async atAnother(browser) {
+    const again = await Person.arrives(browser, this.base, this.name);
+    again.username = this.username;
+    await again.signsIn();
+    return again;
   }
 
   async signsIn() {

@@ -13,13 +13,31 @@ const STOP_MS = 15_000;
  * @param {Record<string, string>} [env]
  */
 export async function startServer(args = [], env = {}) {
+  const data = mkdtempSync(join(tmpdir(), "voxpost-web-"));
+  const run = (/** @type {string} */ listen) => start(["serve", "--listen", listen, "--data-dir", join(data, "data"), ...args], env);
+  let running = await run("127.0.0.1:0");
+  const { base } = running;
+  /** Ends it as a power cut would. */
+  const crash = () => end(running, "SIGKILL");
+  /** The same data at the same address. */
+  const comeBack = async () => {
+    running = await run(new URL(base).host);
+  };
+  const stop = async () => {
+    await end(running, "SIGTERM");
+    rmSync(data, { recursive: true, force: true });
+  };
+  return { base, crash, comeBack, stop };
+}
+
+/**
+ * @param {string[]} args
+ * @param {Record<string, string>} env
+ */
+async function start(args, env) {
   const binary = process.env.VOXPOST_BIN;
   if (!binary) throw new Error("Set VOXPOST_BIN to the voxpost binary to test, such as ../target/debug/voxpost (an absolute path is safest).");
-  const data = mkdtempSync(join(tmpdir(), "voxpost-web-"));
-  const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--data-dir", join(data, "data"), ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...withoutVoxpost(process.env), ...env },
-  });
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...withoutVoxpost(process.env), ...env } });
   /** @type {string[]} */
   const log = [];
   const exited = new Promise((resolve) => child.once("exit", resolve));
@@ -37,14 +55,18 @@ export async function startServer(args = [], env = {}) {
       resolve(address.replace(/\/$/, ""));
     });
   });
-  const stop = async () => {
-    child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-    await exited;
-    clearTimeout(timer);
-    rmSync(data, { recursive: true, force: true });
-  };
-  return { base, log, stop };
+  return { child, exited, base };
+}
+
+/**
+ * @param {Awaited<ReturnType<typeof start>>} server
+ * @param {NodeJS.Signals} signal
+ */
+async function end({ child, exited }, signal) {
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  await exited;
+  clearTimeout(timer);
 }
 
 /** Settings of whoever runs the tests must not reach the server. @param {NodeJS.ProcessEnv} env */

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { Person, eventually, soundFile } from "./people.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/**
+ * Speech as an Ogg Opus file: sentences of `seconds`, with silences between them.
+ * @param {{ parts: { speech?: number, silence?: number }[], kbps?: number }} what
+ */
+export function speech({ parts, kbps = 24 }) {
+  const filters = parts.map(({ speech: talk, silence }, i) =>
+    talk
+      ? `[0:a]aloop=-1:2000000000,atrim=0:${talk},asetpts=PTS-STARTPTS[p${i}]`
+      : `anullsrc=r=48000:cl=mono,atrim=0:${silence}[p${i}]`,
+  );
+  const graph = `${filters.join(";")};${parts.map((_, i) => `[p${i}]`).join("")}concat=n=${parts.length}:v=0:a=1[out]`;
+  const input = ["-c:a", "libopus", "-i", soundFile("jfk.opus")];
+  const output = ["-map", "[out]", "-c:a", "libopus", "-b:a", `${kbps}k`, "-vbr", "off", "-ac", "1", "-f", "ogg", "-"];
+  return execFileSync("ffmpeg", ["-loglevel", "error", ...input, "-filter_complex", graph, ...output], { maxBuffer: 1 << 26 });
+}
+
+/**
+ * Sends a file into the conversation that is open, as another program would; resolves when the server has analysed it.
+ * @param {Person} person
+ * @param {Buffer} bytes
+ */
+export async function sendsFile(person, bytes) {
+  const { page, base } = person;
+  const conversation = new URL(page.url()).hash.replace("#/c/", "");
+  const { token } = JSON.parse((await page.evaluate(() => localStorage.getItem("voxpost.session"))) ?? "{}");
+  const form = new FormData();
+  form.set("client_id", crypto.randomUUID());
+  form.set("audio", new Blob([bytes], { type: "audio/ogg" }), "speech.ogg");
+  const url = `${base}/v1/conversations/${conversation}/messages`;
+  const response = await fetch(url, { method: "POST", headers: { Authorization: `Bearer ${token}` }, body: form });
+  assert.ok(response.ok, `${response.status} ${await response.clone().text()}`);
+  const { id } = await response.json();
+  return eventually(async () => {
+    const message = await person.calls(`/v1/messages/${id}`);
+    return message.state === "ready" && message.waveform && message.speech && message;
+  }, "the message to be analysed");
+}
+
+/** Where the sound is, in ms. @param {Page} page */
+export const soundAt = (page) => page.evaluate(() => Math.round(/** @type {HTMLAudioElement} */ (document.getElementById("sound")).currentTime * 1000));
+
+/** Waits until the sound has come so far. @param {Page} page @param {number} ms */
+export const soundReaches = (page, ms) =>
+  page.waitForFunction((wanted) => /** @type {HTMLAudioElement} */ (document.getElementById("sound")).currentTime * 1000 >= wanted, ms);
+
+/** Waits until no sound is made. @param {Page} page */
+export const isQuiet = (page) => page.waitForFunction(() => /** @type {HTMLAudioElement} */ (document.getElementById("sound")).paused);
+
+/** The controls of the message that came `nth`. @param {Page} page @param {number} [nth] */
+export const controls = (page, nth = 0) => {
+  const player = page.locator("vx-player").nth(nth);
+  return {
+    player,
+    button: player.locator("button.play"),
+    slider: player.getByRole("slider"),
+    speed: player.getByLabel("Speed"),
+    silence: player.getByRole("button", { name: "Skip silence" }),
+  };
+};
+
+/** Where the controls show the playhead, in ms, exact to a thousandth of the message. @param {Page} page @param {number} durationMs @param {number} [nth] */
+export async function shownAt(page, durationMs, nth = 0) {
+  const progress = await controls(page, nth).player.evaluate((element) => /** @type {HTMLElement} */ (element).style.getPropertyValue("--progress"));
+  return Number(progress) * durationMs;
+}
+
+/** What the server holds of this person's listening. @param {Person} person @param {string} messageId */
+export const serverHas = (person, messageId) => person.calls(`/v1/messages/${messageId}/playback`);
+
+/** Chromium with a profile on disk that outlives it, as a process of its own that can be killed. */
+export class Profile {
+  #folder = mkdtempSync(join(tmpdir(), "voxpost-profile-"));
+  /** @type {import("node:child_process").ChildProcess | null} */
+  #process = null;
+  /** @type {Promise<unknown>} */
+  #ended = Promise.resolve();
+
+  /** Starts it; gives its first window. @param {string} base @param {string} name */
+  async opens(base, name) {
+    const portFile = join(this.#folder, "DevToolsActivePort");
+    rmSync(portFile, { force: true });
+    const args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"];
+    args.push("--disable-component-update", "--mute-audio", "--remote-debugging-port=0", `--user-data-dir=${this.#folder}`, "about:blank");
+    // A group of its own, so that all of its processes can be killed at once.
+    const child = spawn(process.env.CHROMIUM ?? "/usr/bin/chromium", args, { detached: true, stdio: "ignore" });
+    this.#process = child;
+    this.#ended = new Promise((resolve) => child.once("exit", resolve));
+    const port = await eventually(async () => existsSync(portFile) && readFileSync(portFile, "utf8").split("\n")[0], "chromium to listen");
+    const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
+    const [context] = browser.contexts();
+    context.setDefaultTimeout(20_000);
+    const page = await context.newPage();
+    await page.goto(base);
+    return new Person(context, page, base, name);
+  }
+
+  /** @param {Person} person */
+  async closes(person) {
+    const session = await /** @type {import("playwright-core").Browser} */ (person.context.browser()).newBrowserCDPSession();
+    await session.send("Browser.close").catch(() => {});
+    await this.#ended;
+  }
+
+  /** SIGKILL to all of it. */
+  async isKilled() {
+    process.kill(-(/** @type {number} */ (this.#process?.pid)), "SIGKILL");
+    await this.#ended;
+  }
+
+  async remove() {
+    if (this.#process?.exitCode === null && this.#process.signalCode === null) await this.isKilled();
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

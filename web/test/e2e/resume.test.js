@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Profile, controls, isQuiet, sendsFile, serverHas, shownAt, soundAt, soundReaches, speech } from "./listening.js";
+import { Person, eventually, launch } from "./people.js";
+import { startServer } from "./server.js";
+
+/** @type {Awaited<ReturnType<typeof startServer>>} */
+let server;
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let chrome;
+/** Half a minute, and minutes that are more than a browser takes at once. */
+const half = speech({ parts: [{ speech: 30 }] });
+const long = speech({ parts: [{ speech: 420 }], kbps: 160 });
+
+before(async () => {
+  [server, chrome] = await Promise.all([startServer(), launch("jfk.opus")]);
+});
+after(async () => {
+  await chrome?.close();
+  await server?.stop();
+});
+
+const arrive = async () => {
+  const { browser } = chrome;
+  const [ana, ben] = [await Person.signsUp(browser, server.base, "Ana"), await Person.signsUp(browser, server.base, "Ben")];
+  await ana.startsWith(ben);
+  await ben.opens("Ana");
+  return [ana, ben];
+};
+
+test("who is killed in the middle of a message goes on within a second of where they were", async (context) => {
+  const ana = await Person.signsUp(chrome.browser, server.base, "Ana");
+  const profile = new Profile();
+  try {
+    let ben = await profile.opens(server.base, "Ben");
+    await ben.signsUp();
+    await ana.startsWith(ben);
+    const message = await sendsFile(ana, half);
+    // Signing in is on the disk once the browser was closed properly.
+    await profile.closes(ben);
+
+    ben = await profile.opens(server.base, "Ben");
+    await ben.opens("Ana");
+    await controls(ben.page).button.click();
+    await soundReaches(ben.page, 3500);
+    const at = await soundAt(ben.page);
+    const read = performance.now();
+    await profile.isKilled();
+    const passed = performance.now() - read;
+    assert.equal((await ana.calls(`/v1/messages/${message.id}`)).played_count, 0);
+
+    ben = await profile.opens(server.base, "Ben");
+    await ben.opens("Ana");
+    await ben.page.locator("vx-player[data-heard=some]").waitFor();
+    const shown = await shownAt(ben.page, message.duration_ms);
+    context.diagnostic(`killed at ${at} ms, resumed at ${shown.toFixed(0)} ms`);
+    assert.ok(shown > at - 1000 && shown < at + passed + 1000, `${shown}`);
+    await controls(ben.page).button.click();
+    await soundReaches(ben.page, at + 1500);
+    // What was heard before the end is told as well, without a hole.
+    await controls(ben.page).button.click();
+    const held = await eventually(async () => {
+      const playback = await serverHas(ben, message.id);
+      return playback.position_ms >= at + 1500 && playback;
+    }, "the server to know");
+    assert.equal(held.heard.length, 1, JSON.stringify(held.heard));
+    await profile.closes(ben);
+  } finally {
+    await profile.remove();
+  }
+  await ana.hadNoTrouble();
+});
+
+test("one who pauses here goes on there, and moves on both are an offer and not a loss", async () => {
+  const [ana, phone] = await arrive();
+  const message = await sendsFile(ana, half);
+  const desk = await phone.atAnother(chrome.browser);
+  await desk.opens("Ana");
+  await desk.page.locator("vx-player").waitFor();
+
+  // Pause here, go on there.
+  await controls(phone.page).button.click();
+  await soundReaches(phone.page, 2000);
+  await controls(phone.page).button.click();
+  await isQuiet(phone.page);
+  const left = await soundAt(phone.page);
+  await eventually(async () => Math.abs((await shownAt(desk.page, message.duration_ms)) - left) < 300, "the desk to follow");
+  await controls(desk.page).button.click();
+  await soundReaches(desk.page, left + 300);
+  assert.ok((await soundAt(desk.page)) < left + 8000);
+  await controls(desk.page).button.click();
+  await eventually(async () => (await shownAt(phone.page, message.duration_ms)) >= left + 250, "the phone to follow");
+
+  // The phone goes on without a network, the desk with one.
+  phone.expects(/ERR_INTERNET_DISCONNECTED/);
+  await phone.context.setOffline(true);
+  const from = await shownAt(phone.page, message.duration_ms);
+  await controls(phone.page).button.click();
+  await soundReaches(phone.page, from + 2000);
+  await controls(phone.page).button.click();
+  await isQuiet(phone.page);
+  const offline = await soundAt(phone.page);
+  await controls(desk.page).slider.press("End");
+  for (let i = 0; i < 3; i += 1) await controls(desk.page).slider.press("PageDown");
+  const elsewhere = await eventually(async () => {
+    const { position_ms } = await serverHas(desk, message.id);
+    return Math.abs(position_ms - message.duration_ms * 0.7) < 500 && position_ms;
+  }, "the desk's position to be known");
+  await phone.context.setOffline(false);
+  await phone.page.getByText("Continue at 0:21 from Chrome · Linux?").waitFor();
+  assert.ok(Math.abs((await shownAt(phone.page, message.duration_ms)) - offline) < 300, "the phone stays where its person is");
+  const merged = await serverHas(phone, message.id);
+  assert.equal(merged.position_ms, elsewhere, "and does not move the desk's playhead back");
+  assert.ok(merged.heard.some((/** @type {number[]} */ [a, b]) => a <= from && b >= offline - 300), `what was heard offline is merged: ${JSON.stringify(merged.heard)}`);
+  await phone.page.getByRole("button", { name: "Continue there" }).click();
+  await soundReaches(phone.page, elsewhere + 300);
+  assert.equal(await phone.page.getByText("Continue at").count(), 0);
+
+  await phone.hadNoTrouble();
+  await desk.hadNoTrouble();
+  await ana.hadNoTrouble();
+});
+
+test("when the server is killed what is there plays on, the rest waits, and all of it is told afterwards", async () => {
+  const [ana, ben] = await arrive();
+  const message = await sendsFile(ana, long);
+  for (const person of [ana, ben]) person.expects(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING|WebSocket|503/);
+  await controls(ben.page).button.click();
+  await soundReaches(ben.page, 1500);
+  await server.crash();
+  const at = await soundAt(ben.page);
+  await soundReaches(ben.page, at + 1500);
+  // Into what is not there yet.
+  await controls(ben.page).slider.press("End");
+  for (let i = 0; i < 2; i += 1) await controls(ben.page).slider.press("PageDown");
+  await ben.page.locator("vx-player[data-loading]").waitFor();
+  const target = message.duration_ms * 0.8;
+  await server.comeBack();
+  await soundReaches(ben.page, target + 1000);
+  await controls(ben.page).button.click();
+  const held = await eventually(async () => {
+    const playback = await serverHas(ben, message.id);
+    return playback.position_ms >= target + 900 && playback;
+  }, "the server to know");
+  assert.ok(held.heard[0][0] === 0 && held.heard[0][1] >= at + 1200, `heard while it was away: ${JSON.stringify(held.heard)}`);
+  assert.equal(held.heard.length, 2);
+  await ben.hadNoTrouble();
+  await ana.hadNoTrouble();
+});
+
+test("a page that is left in the middle tells where it was, and one that only looked tells nothing", async () => {
+  const [ana, ben] = await arrive();
+  const message = await sendsFile(ana, half);
+  await ben.page.locator("vx-player").waitFor();
+  await ben.page.reload();
+  await ben.page.locator("vx-player").waitFor();
+  assert.equal((await serverHas(ben, message.id)).version, 0);
+  await controls(ben.page).button.click();
+  await soundReaches(ben.page, 1500);
+  const at = await soundAt(ben.page);
+  const desk = await ben.atAnother(chrome.browser);
+  await ben.page.goto("about:blank");
+  await eventually(async () => (await serverHas(desk, message.id)).position_ms >= at - 300, "the server to know");
+  await ben.hadNoTrouble();
+  await desk.hadNoTrouble();
+  await ana.hadNoTrouble();
+});
+
+test("a full disk does not stop anybody from listening, and the server is told", async () => {
+  const [ana, ben] = await arrive();
+  const message = await sendsFile(ana, half);
+  const session = await ben.context.newCDPSession(ben.page);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: server.base, quotaSize: 0 });
+  await controls(ben.page).button.click();
+  await soundReaches(ben.page, 1500);
+  await controls(ben.page).button.click();
+  await isQuiet(ben.page);
+  const at = await soundAt(ben.page);
+  await eventually(async () => Math.abs((await serverHas(ben, message.id)).position_ms - at) < 300, "the server to know");
+  await ben.hadNoTrouble();
+  await ana.hadNoTrouble();
+});
