@@ -35,7 +35,7 @@ export async function sendsFile(person, bytes) {
   const { token } = JSON.parse((await page.evaluate(() => localStorage.getItem("voxpost.session"))) ?? "{}");
   const form = new FormData();
   form.set("client_id", crypto.randomUUID());
-  form.set("audio", new Blob([bytes], { type: "audio/ogg" }), "speech.ogg");
+  form.set("audio", new Blob([Uint8Array.from(bytes)], { type: "audio/ogg" }), "speech.ogg");
   const url = `${base}/v1/conversations/${conversation}/messages`;
   const response = await fetch(url, { method: "POST", headers: { Authorization: `Bearer ${token}` }, body: form });
   assert.ok(response.ok, `${response.status} ${await response.clone().text()}`);
