@@ -90,10 +90,9 @@ async fn every_command_prints_objects_with_the_documented_fields_and_nothing_els
     ben.run(&["send", "b.webm", "--to", "ana"])
         .await
         .expect_code(exit::OK);
-    let line = patiently("an event", lines.next_line())
-        .await
-        .unwrap()
-        .expect("it goes on");
+    let Some(line) = patiently("an event", lines.next_line()).await.unwrap() else {
+        panic!("it goes on: {:?}", watch.wait_with_output().await);
+    };
     has(
         &serde_json::from_str(&line).unwrap(),
         &["type", "token", "conversation_id"],

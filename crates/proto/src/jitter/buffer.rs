@@ -15,8 +15,9 @@ const MAX_SAMPLES: u32 = 5_760;
 const SHORTEST: i64 = 120;
 /// Nothing is made up for longer than this: 100 ms. Then it is silent.
 const LONGEST_CONCEALMENT: i64 = 4_800;
-/// A delay that is this close to its target is let be: 5 ms.
-const CLOSE: i64 = 240;
+/// A delay that is this close to its target is let be: 20 ms. The target moves with every packet, and following it closely
+/// changes the tempo all the time, which is heard more than the delay.
+const CLOSE: i64 = 960;
 /// A packet that comes this late, 60 ms, loses what was concealed in its place; one that comes later is played whole:
 /// the network stood still, and nothing of what was said is to be lost.
 const SHORTLY: i64 = 2_880;
