@@ -82,5 +82,5 @@ export class VxConversationList extends VxElement {
 /** Read, but not played. @param {number} count */
 function unplayedMark(count) {
   const text = t("list.unplayed", { count });
-  return h("span", { class: "unplayed-count", role: "img", "aria-label": text, title: text }, icon("ear"), String(count));
+  return h("span", { class: "unplayed-count", role: "img", "aria-label": text, title: text }, icon("headphones"), String(count));
 }

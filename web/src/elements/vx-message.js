@@ -57,7 +57,7 @@ export class VxMessage extends VxElement {
     const more = played_count - played_by.length;
     const text = more > 0 ? t("receipt.played_more", { names, count: more }) : t("receipt.played", { names });
     this.#played.title = text;
-    fill(this.#played, icon("ear"), h("span", { class: "sr-only" }, text));
+    fill(this.#played, icon("headphones"), h("span", { class: "sr-only" }, text));
   }
 
   get #own() {

@@ -26,7 +26,7 @@ export class VxPlayer extends VxElement {
   #time = h("span", { class: "time" });
   #dot = h("span", { class: "unplayed", hidden: true });
   #speed = h("select", { class: "speed", onchange: () => this.client.player.setSpeed(Number(this.#speed.value)) });
-  #silence = h("button", { type: "button", class: "silence", onclick: () => this.client.player.toggleSilence() }, icon("skip"));
+  #silence = h("button", { type: "button", class: "silence", onclick: () => this.client.player.toggleSilence() });
   #offer = h("div", { class: "offer", role: "status" });
   #heard = wave("wave heard", "");
   #passed = wave("wave passed", "");
@@ -41,7 +41,7 @@ export class VxPlayer extends VxElement {
     fill(this, this.#button, h("div", { class: "sound" }, this.#track, under), this.#offer);
     fill(this.#speed, ...SPEEDS.map((speed) => h("option", { value: speed }, t("player.speed", { speed }))));
     this.#speed.setAttribute("aria-label", t("player.speed_label"));
-    for (const name of ["aria-label", "title"]) this.#silence.setAttribute(name, t("player.silence"));
+    this.#silence.textContent = t("player.silence");
     this.#track.setAttribute("aria-label", t("player.position"));
     this.#track.addEventListener("keydown", (event) => this.#key(event), { signal: scope });
     this.#track.addEventListener("pointerdown", (event) => this.#drag(event), { signal: scope });
@@ -117,7 +117,10 @@ export class VxPlayer extends VxElement {
     if (shown === this.#offered) return;
     this.#offered = shown;
     const device = offer && (await this.client.deviceName(offer.device_id));
-    if (shown === this.#offered) fill(this.#offer, offer && continueOffer(this.client.player, this.message, offer.position_ms, device));
+    if (shown !== this.#offered) return;
+    // The buttons go with the offer, and the focus must not go with them.
+    const decided = () => this.#button.focus();
+    fill(this.#offer, offer && continueOffer(this.client.player, this.message, offer.position_ms, device, decided));
   }
 
   /** @param {KeyboardEvent} event */

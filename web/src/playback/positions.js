@@ -87,7 +87,7 @@ export class Positions extends EventTarget {
     const played = summary?.played || known?.played || false;
     const heard = merge(played ? [[0, total]] : (known?.heard ?? []), seat?.machine.heard ?? []);
     const position = seat?.machine.positionMs ?? summary?.position_ms ?? 0;
-    return { position_ms: beginAt(position, null, total, 0), heard, played, offer: seat?.offer ?? null };
+    return { position_ms: Math.min(total, Math.max(0, position)), heard, played, offer: seat?.offer ?? null };
   }
 
   /** Somebody sees the message: what was heard of it is shown exactly. @param {Message} message */

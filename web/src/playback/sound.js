@@ -48,6 +48,8 @@ export class Sound extends EventTarget {
     on("pause", () => this.#onPause());
     on("ended", () => this.#onEnded());
     on("waiting", () => this.#onWaiting());
+    // More of it came: slow is not stalled.
+    on("progress", () => this.loading && !this.#recovery && this.#watch());
     on("seeked", () => this.#tell("change"));
     on("error", () => audio.getAttribute("src") && this.#recover());
     addEventListener("online", () => this.loading && this.#recover());
@@ -189,9 +191,13 @@ export class Sound extends EventTarget {
   }
 
   #onWaiting() {
-    clearTimeout(this.#stalled);
-    if (this.#wanted) this.#stalled = setTimeout(() => this.loading && this.#recover(), STALLED_MS);
+    if (this.#wanted) this.#watch();
     this.#tell("change");
+  }
+
+  #watch() {
+    clearTimeout(this.#stalled);
+    this.#stalled = setTimeout(() => this.loading && this.#recover(), STALLED_MS);
   }
 
   /** Asks for a new address until there is one, and goes on with it at the same place. */

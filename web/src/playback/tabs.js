@@ -8,7 +8,8 @@ const YIELD_MS = 1000;
 
 /**
  * The tabs of one browser and person: one plays at a time, and a message has one player, whose journal the next tab takes
- * over. By Web Locks and a BroadcastChannel; over plain http there are no locks, and the last one to write counts.
+ * over. By Web Locks and a BroadcastChannel. Over plain http there are no locks: there a message is taken when it is played, and
+ * what an earlier page did not get through to the server is told then.
  */
 export class Tabs {
   /** @type {BroadcastChannel | null} */
@@ -75,10 +76,7 @@ export class Tabs {
    * @returns {Promise<(() => void) | null>}
    */
   #hold(messageId, options, onLost) {
-    if (!navigator.locks) {
-      this.#post({ type: "yield", messageId });
-      return Promise.resolve(() => {});
-    }
+    if (!navigator.locks) return Promise.resolve(options.ifAvailable ? null : () => {});
     return new Promise((resolve, reject) => {
       let held = false;
       const hold = (/** @type {Lock | null} */ lock) => {
