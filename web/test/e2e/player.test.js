@@ -12,7 +12,8 @@ const half = speech({ parts: [{ speech: 30 }] });
 const short = speech({ parts: [{ speech: 1.5 }] });
 
 before(async () => {
-  [server, chrome] = await Promise.all([startServer(), launch("jfk.opus")]);
+  server = await startServer();
+  chrome = await launch("jfk.opus");
 });
 after(async () => {
   await chrome?.close();
