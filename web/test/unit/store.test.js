@@ -127,6 +127,42 @@ test("unpublished messages stay out of the list", () => {
   assert.deepEqual(seqs(store), []);
 });
 
+const unheard = { version: 0, position_ms: 0, heard_ms: 0, played: false };
+
+test("where oneself is in a message is merged by its own version, and what was heard only grows", () => {
+  const store = storeOfAna();
+  store.mergePage("c1", [message(1, { playback: { version: 5, position_ms: 3000, heard_ms: 3000, played: false } })], true);
+  store.notePlayback("m1", { version: 4, position_ms: 1000, heard_ms: 1000, played: false });
+  store.apply({ type: "message.updated", message: message(1, { version: 2, playback: { ...unheard, heard_ms: 3500 } }) });
+  assert.deepEqual(store.message("m1")?.playback, { version: 5, position_ms: 3000, heard_ms: 3500, played: false });
+  assert.equal(store.message("m1")?.version, 2);
+});
+
+test("messages of others count as unplayed until they are played, once, or deleted", () => {
+  const store = storeOfAna();
+  store.mergePage("c1", [], true);
+  for (const seq of [1, 2, 3]) store.apply({ type: "message.created", message: message(seq, { playback: unheard }) });
+  store.apply({ type: "message.created", message: message(4, { sender: ana }) });
+  const count = () => store.conversation("c1")?.unplayed_count;
+  assert.equal(count(), 3);
+  for (let i = 0; i < 2; i += 1) assert.ok(store.notePlayback("m1", { ...unheard, version: 1, played: true }));
+  assert.equal(count(), 2);
+  store.apply({ type: "message.deleted", message: message(2, { version: 2, state: "deleted" }) });
+  assert.equal(count(), 1);
+  store.apply({ type: "read.updated", conversation_id: "c1", user: ana, seq: 4 });
+  assert.equal(count(), 1, "read is not played");
+  assert.equal(store.notePlayback("elsewhere", { ...unheard, played: true }), false);
+});
+
+test("who played one's own message is told once, and not forgotten when the message comes again", () => {
+  const store = storeOfAna();
+  store.mergePage("c1", [message(1, { sender: ana, played_by: [], played_count: 0 })], true);
+  for (let i = 0; i < 2; i += 1) store.apply({ type: "played", conversation_id: "c1", message_id: "m1", user: ben });
+  store.mergePage("c1", [message(1, { sender: ana, played_by: [], played_count: 0 })], true);
+  assert.deepEqual(store.message("m1")?.played_by, [ben]);
+  assert.equal(store.message("m1")?.played_count, 1);
+});
+
 test("a receipt says the least that is true of all others", () => {
   const member = (/** @type {typeof ana} */ user, /** @type {number} */ delivered_seq, /** @type {number} */ read_seq) => ({
     user,
