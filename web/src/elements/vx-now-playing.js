@@ -39,9 +39,10 @@ export class VxNowPlaying extends VxElement {
   #render() {
     const { player } = this.client;
     const message = player.current;
-    this.hidden = !message || message.conversation_id === this.#open;
-    if (!message || this.hidden) return;
-    const { playing, loading, position_ms, duration_ms } = player.state(message);
+    const state = message && player.state(message);
+    this.hidden = !state || message.conversation_id === this.#open || (state.over && !state.playing);
+    if (!state || this.hidden) return;
+    const { playing, loading, position_ms, duration_ms } = state;
     this.style.setProperty("--progress", String(duration_ms > 0 ? position_ms / duration_ms : 0));
     this.#time.textContent = t("player.of", { position: duration(position_ms), total: duration(duration_ms) });
     const shown = JSON.stringify([message.id, playing, loading]);

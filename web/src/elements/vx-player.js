@@ -79,7 +79,8 @@ export class VxPlayer extends VxElement {
     this.#track.setAttribute("aria-valuetext", t("player.of", { position: duration(position_ms), total: duration(duration_ms) }));
     this.#time.textContent = state.failed ? t("player.failed") : duration(active || position_ms > 0 ? position_ms : duration_ms);
     const mask = heardMask(state.heard, duration_ms);
-    for (const layer of [this.#heard, this.#passed]) layer.style.maskImage = mask;
+    // By its older name too, which browsers before 2024 know.
+    for (const { style } of [this.#heard, this.#passed]) style.maskImage = style.webkitMaskImage = mask;
     this.#renderOffer(state.offer);
     // The controls keep their focus, so they are changed only when they say something else.
     const heard = state.played ? "all" : state.heard.length > 0 || position_ms > 0 ? "some" : "none";

@@ -106,6 +106,7 @@ export class Player extends EventTarget {
       playing: mine && (sound.wanted || !this.#ready),
       loading: mine && (sound.loading || !this.#ready),
       failed: mine && sound.failed,
+      over,
       position_ms: over ? 0 : Math.min(total, Math.max(0, position)),
       duration_ms: total,
       heard: ahead ? merge(view.heard, [[view.position_ms, position]]) : view.heard,

@@ -97,7 +97,10 @@ export class Sound extends EventTarget {
 
   pause() {
     this.#wanted = false;
+    clearTimeout(this.#stalled);
     this.#audio.pause();
+    // The element says so later, and not at all while it waits for a new address.
+    this.#tell("pause");
     this.#tell("change");
   }
 

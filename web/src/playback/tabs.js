@@ -66,7 +66,7 @@ export class Tabs {
     if (free) return free;
     this.#post({ type: "yield", messageId });
     const waited = await this.#hold(messageId, { signal: AbortSignal.timeout(YIELD_MS) }, onLost).catch(() => null);
-    return waited ?? /** @type {() => void} */ (await this.#hold(messageId, { steal: true }, onLost));
+    return waited ?? (await this.#hold(messageId, { steal: true }, onLost).catch(() => null)) ?? (() => {});
   }
 
   /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,7 +35,7 @@ export async function sendsFile(person, bytes) {
   const conversation = new URL(page.url()).hash.replace("#/c/", "");
   const { token } = JSON.parse((await page.evaluate(() => localStorage.getItem("voxpost.session"))) ?? "{}");
   const form = new FormData();
-  form.set("client_id", crypto.randomUUID());
+  form.set("client_id", randomUUID());
   form.set("audio", new Blob([Uint8Array.from(bytes)], { type: "audio/ogg" }), "speech.ogg");
   const url = `${base}/v1/conversations/${conversation}/messages`;
   const response = await fetch(url, { method: "POST", headers: { Authorization: `Bearer ${token}` }, body: form });
