@@ -186,7 +186,11 @@ test("a full disk does not stop anybody from listening, and the server is told",
   const [ana, ben] = await arrive();
   const message = await sendsFile(ana, half);
   const session = await ben.context.newCDPSession(ben.page);
-  await session.send("Storage.overrideQuotaForOrigin", { origin: server.base, quotaSize: 0 });
+  const here = ben.page.url();
+  await ben.page.goto("about:blank");
+  await session.send("Storage.overrideQuotaForOrigin", { origin: server.base, quotaSize: 1000 });
+  await ben.page.goto(here);
+  await eventually(async () => (await whyNothingIsStored(ben)) === "QuotaExceededError", "the disk to be full");
   await controls(ben.page).button.click();
   await soundReaches(ben.page, 1500);
   await controls(ben.page).button.click();
@@ -196,3 +200,20 @@ test("a full disk does not stop anybody from listening, and the server is told",
   await ben.hadNoTrouble();
   await ana.hadNoTrouble();
 });
+
+/** What a write into IndexedDB fails with, if it does. @param {Person} person */
+const whyNothingIsStored = ({ page }) =>
+  page.evaluate(
+    () =>
+      new Promise((/** @type {(why: string | null) => void} */ resolve) => {
+        const open = indexedDB.open("probe", 1);
+        open.onupgradeneeded = () => open.result.createObjectStore("probe");
+        open.onerror = () => resolve(open.error?.name ?? null);
+        open.onsuccess = () => {
+          const tx = open.result.transaction("probe", "readwrite");
+          tx.objectStore("probe").put(0, 0);
+          tx.oncomplete = () => resolve(null);
+          tx.onabort = () => resolve(tx.error?.name ?? null);
+        };
+      }),
+  );
