@@ -17,3 +17,7 @@ done
 for file in "$fixtures"/opus/*.ogg; do
   dd if="$file" bs=1 skip=28 count=19 of="corpus/opus_packet/head-$(basename "$file")" 2>/dev/null
 done
+mkdir -p corpus/playback_journal
+cat > corpus/playback_journal/one <<'JSON'
+{"player_id":"00000000-0000-0000-0000-000000000001","sequence":1,"base_version":3,"position_ms":30000,"speed":1.5,"moved":true,"heard":[[0,8000],[20000,30000]],"ended":false,"at":"2026-01-01T10:00:00.000Z"}
+JSON

@@ -15,7 +15,7 @@ pub const PAST_END_MS: i64 = 1_000;
 /// Reports that are remembered, so that their retries change nothing. A player has one or two under way.
 const MAX_REPORTS: usize = 16;
 
-const SPEED: std::ops::RangeInclusive<f32> = 0.1..=10.0;
+pub(super) const SPEED: std::ops::RangeInclusive<f32> = 0.1..=10.0;
 
 /// Heard part and playhead of one person in one message, changed by [`apply`](Self::apply) alone.
 ///

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::map::SPEED;
 use super::{Heard, Resume, resume};
 use crate::Timestamp;
 use crate::api::{Playback, PlaybackAnswer, PlaybackReport, PlaybackSummary};
@@ -124,7 +125,7 @@ impl Player {
         now: Timestamp,
     ) -> (Self, Resume) {
         let begin = resume(journal.as_ref(), server, duration_ms, now);
-        let known = journal.as_ref().map_or(0, |journal| journal.base_version);
+        let known = journal.as_ref().map_or(0, |journal| journal.base_version.max(0));
         let known_version = server.map_or(known, |server| server.version);
         let mut player = Self {
             player_id: fresh_player_id,
@@ -133,7 +134,7 @@ impl Player {
             known_version,
             base_version: known_version,
             position_ms: begin.position_ms,
-            speed: server.map_or(1.0, |server| server.speed),
+            speed: server.map_or(1.0, |server| possible(server.speed)),
             playing: None,
             moved: false,
             heard: Heard::default(),
@@ -149,9 +150,9 @@ impl Player {
         if let Some(journal) = journal.filter(|journal| journal.moved) {
             player.player_id = journal.player_id;
             player.sequence = journal.sequence;
-            player.base_version = journal.base_version;
+            player.base_version = journal.base_version.max(0);
             player.position_ms = journal.position_ms.clamp(0, player.duration_ms);
-            player.speed = journal.speed;
+            player.speed = possible(journal.speed);
             player.heard = journal.heard.clamp(duration_ms);
             player.ended = journal.ended;
             player.moved = true;
@@ -182,7 +183,7 @@ impl Player {
                 self.playing = self.playing.map(|_| now);
                 self.urgent = true;
             }
-            Action::Speed { speed } => self.speed = speed,
+            Action::Speed { speed } => self.speed = possible(speed),
             Action::End => {
                 self.advance(now, self.duration_ms);
                 self.move_to(self.duration_ms);
@@ -302,6 +303,11 @@ impl Player {
         }
     }
 
+    /// 1 is as it was spoken.
+    pub fn speed(&self) -> f32 {
+        self.speed
+    }
+
     /// The playhead.
     pub fn position_ms(&self) -> i64 {
         self.position_ms
@@ -353,6 +359,15 @@ impl Player {
         self.is_in_flight(report_id)
             .then(|| self.in_flight.take())
             .flatten()
+    }
+}
+
+/// The nearest speed that may be reported; a damaged journal may hold any.
+fn possible(speed: f32) -> f32 {
+    if speed.is_finite() {
+        speed.clamp(*SPEED.start(), *SPEED.end())
+    } else {
+        1.0
     }
 }
 
