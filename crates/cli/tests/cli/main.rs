@@ -7,6 +7,7 @@ mod interrupt;
 mod json;
 mod messages;
 mod sdk;
+mod sdk_playback;
 mod shell;
 mod terminal;
 mod tools;

@@ -4,6 +4,7 @@ mod accounts;
 mod audio;
 mod conversations;
 mod messages;
+mod playback;
 mod server;
 
 pub use audio::{AudioFormat, Download};
