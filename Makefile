@@ -7,6 +7,8 @@ TIMED := scripts/timed.sh
 BIN   := $(or $(CARGO_TARGET_DIR),target)/debug/voxpost
 # The path that browser tests get must hold from inside web/.
 ABSBIN = $(abspath $(BIN))
+# What is tested has all of its features; what is run and shipped needs no sound device (FEATURES=voxpost/sound adds it).
+ALL := --features voxpost/sound
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test lint audit bench bench-loss soak setup setup-test
@@ -15,15 +17,15 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Install what is missing, build, start the server and print its address
-	@scripts/timed.sh "build" cargo build --locked --bin voxpost
+	@scripts/timed.sh "build" cargo build --locked --bin voxpost --features "$(FEATURES)"
 	@exec $(BIN) serve $(ARGS)
 
 build: setup ## Build the release binary: target/release/voxpost
-	cargo build --locked --release --bin voxpost
+	cargo build --locked --release --bin voxpost --features "$(FEATURES)"
 
 test: setup-test ## All tests: Rust, end to end on the built binary, web, browser
-	@$(TIMED) "rust tests: build" cargo test --locked --workspace --no-run
-	@$(TIMED) "rust tests, end to end included" cargo test --locked --workspace --no-fail-fast
+	@$(TIMED) "rust tests: build" cargo test --locked --workspace $(ALL) --no-run
+	@$(TIMED) "rust tests, end to end included" cargo test --locked --workspace $(ALL) --no-fail-fast
 	@$(TIMED) "web: types" npm --prefix web run types
 	@$(TIMED) "web: unit tests" npm --prefix web test
 	@VOXPOST_BIN=$(ABSBIN) $(TIMED) "browser: two people talk" npm --prefix web run e2e
@@ -31,8 +33,9 @@ test: setup-test ## All tests: Rust, end to end on the built binary, web, browse
 lint: setup-test ## Formatting, clippy, docs, web types, and the tree's own rules
 	@$(TIMED) "lint: format" cargo fmt --all --check
 	@$(TIMED) "lint: tree" scripts/check-tree.sh
-	@$(TIMED) "lint: clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" $(TIMED) "lint: docs" cargo doc --locked --workspace --no-deps
+	@$(TIMED) "lint: clippy" cargo clippy --locked --workspace $(ALL) --all-targets -- -D warnings
+	@$(TIMED) "lint: clippy, as it is shipped" cargo clippy --locked --bin voxpost -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(TIMED) "lint: docs" cargo doc --locked --workspace $(ALL) --no-deps
 	@$(TIMED) "lint: web types" npm --prefix web run types
 
 audit: setup ## Licences, duplicate versions and sources of all dependencies (cargo-deny)

@@ -23,11 +23,17 @@ npm|npm|installs the tests of the web client
 chromium|chromium|records and plays in the browser tests
 zsh|zsh|loads the completions that it gets
 fish|fish|loads the completions that it gets
+alsa|libasound2-dev pkg-config|lets the loudspeaker be built
+pulseaudio|pulseaudio|is the loudspeaker of the tests
+parec|pulseaudio-utils|records what comes out of it
+alsa-pulse|libasound2-plugins|leads sound to it
 '
 
 have() {
   case $1 in
     chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+    alsa) pkg-config --exists alsa ;;
+    alsa-pulse) ls /usr/lib*/*/alsa-lib/libasound_module_pcm_pulse.so || ls /usr/lib*/alsa-lib/libasound_module_pcm_pulse.so ;;
     *) command -v "$1" ;;
   esac >/dev/null 2>&1
 }

@@ -11,7 +11,7 @@ use voxpost_server::Config;
 use crate::bench::BenchArgs;
 use crate::commands::{
     CompletionsArgs, DoctorArgs, GetArgs, InboxArgs, InspectArgs, InviteArgs, LoginArgs, LogoutArgs,
-    SendArgs, WhoamiArgs,
+    PlayArgs, SendArgs, WhoamiArgs,
 };
 use crate::exit;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ use crate::screen::{ColorChoice, Screen};
 
 const ABOUT: &str = "Voice messages: server and client in one.
 
-Run a server with `voxpost serve`; talk over one with `voxpost login`, `send`, `inbox` and `get`. `voxpost help COMMAND` \
+Run a server with `voxpost serve`; talk over one with `voxpost login`, `send`, `inbox` and `play`. `voxpost help COMMAND` \
 has examples for each.";
 
 /// See [`ABOUT`].
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// List conversations or messages; follow what arrives.
     Inbox(InboxArgs),
+    /// Play a message, from where you stopped on whatever device.
+    Play(PlayArgs),
     /// Download the sound of a message.
     Get(GetArgs),
     /// Show what is in a sound file: container, codec, duration, loudness, waveform.

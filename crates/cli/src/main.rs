@@ -12,6 +12,7 @@ mod draw;
 mod exit;
 mod failure;
 mod format;
+mod play;
 mod run;
 mod screen;
 mod session;

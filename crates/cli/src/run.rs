@@ -33,6 +33,7 @@ pub(crate) fn run(args: Args, screen: &mut Screen) -> Result<(), Failure> {
         Command::Whoami(args) => interruptible(commands::whoami(&args, screen)),
         Command::Send(args) => interruptible(commands::send(&args, screen)),
         Command::Inbox(args) => interruptible(commands::inbox(&args, screen)),
+        Command::Play(args) => until_done(commands::play(&args, screen)),
         Command::Get(args) => interruptible(commands::get(&args, screen)),
         Command::Doctor(args) => interruptible(commands::doctor(&args, screen)),
     }
@@ -40,16 +41,21 @@ pub(crate) fn run(args: Args, screen: &mut Screen) -> Result<(), Failure> {
 
 /// Runs a command until it is done or Ctrl-C; then it is dropped, so that nothing half-made stays behind.
 fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::other)?;
-    let outcome = runtime.block_on(async {
+    until_done(async {
         tokio::select! {
             outcome = command => outcome,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
-    });
+    })
+}
+
+/// Runs a command that minds Ctrl-C itself.
+fn until_done(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::other)?;
+    let outcome = runtime.block_on(command);
     // A read of standard input that nobody will finish must not hold the end up.
     runtime.shutdown_background();
     outcome

@@ -6,8 +6,8 @@ use voxpost_client::{
     Change, Client, ConversationKind, ConversationSummary, Event, Message, MessageState, Update, Uuid,
 };
 
-use super::conversation;
-use crate::client::ClientArgs;
+use super::{conversation, journals};
+use crate::client::{ClientArgs, SignedIn};
 use crate::draw;
 use crate::failure::Failure;
 use crate::format;
@@ -21,7 +21,7 @@ Examples:
   voxpost inbox --watch               what arrives, until Ctrl-C
   voxpost inbox --watch --json | jq -r 'select(.type == \"message.created\") | .message.id'
 
-With --json --watch each line is an event with its token; `--since TOKEN` goes on behind it.";
+● was not played yet, ◐ in part: up to where you stopped. With --json --watch each line is an event with its token; `--since TOKEN` goes on behind it.";
 
 /// The least that is left of a waveform on a narrow terminal, and the most that is drawn on a wide one.
 const WAVEFORM_COLUMNS: std::ops::RangeInclusive<usize> = 8..=48;
@@ -54,13 +54,16 @@ pub(crate) struct InboxArgs {
 }
 
 pub(crate) async fn inbox(args: &InboxArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let client = args.client.signed_in()?.client;
+    let signed_in = args.client.signed_in()?;
+    journals::tell_what_was_left(&signed_in).await;
+    let me = me(&signed_in).await?;
+    let client = signed_in.client;
     let place = match &args.conversation {
         Some(text) => Some(conversation::find(&client, text).await?),
         None => None,
     };
     if !args.watch {
-        return list(args, &client, place, screen).await;
+        return list(args, &client, me, place, screen).await;
     }
     let mut subscription = client.subscribe(args.since.clone());
     loop {
@@ -71,11 +74,11 @@ pub(crate) async fn inbox(args: &InboxArgs, screen: &mut Screen) -> Result<(), F
                 screen.note("Watching; Ctrl-C ends it.");
             }
             Update::Event(event) if place.is_none_or(|place| place == event.conversation_id) => {
-                tell_event(&event, screen)?;
+                tell_event(&event, me, screen)?;
             }
             Update::ResyncRequired { .. } => {
                 screen.note("Too much happened to be told; here is what there is now:");
-                list(args, &client, place, screen).await?;
+                list(args, &client, me, place, screen).await?;
             }
             Update::Disconnected { reason, retry_in } => {
                 screen.note(format_args!(
@@ -88,14 +91,22 @@ pub(crate) async fn inbox(args: &InboxArgs, screen: &mut Screen) -> Result<(), F
     }
 }
 
+/// Who asks.
+async fn me(signed_in: &SignedIn) -> Result<Uuid, Failure> {
+    match &signed_in.session {
+        Some(session) => Ok(session.user.id),
+        None => Ok(signed_in.client.me().await?.id),
+    }
+}
+
 async fn list(
     args: &InboxArgs,
     client: &Client,
+    me: Uuid,
     place: Option<Uuid>,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let Some(place) = place else {
-        let me = client.me().await?.id;
         for summary in conversation::list(client, args.limit as usize).await? {
             tell_conversation(&summary, me, screen)?;
         }
@@ -103,7 +114,7 @@ async fn list(
     };
     let page = client.messages(place, None, args.limit).await?;
     for message in &page.items {
-        tell_message(message, screen)?;
+        tell_message(message, me, screen)?;
     }
     match page.items.iter().filter_map(|message| message.seq).max() {
         Some(seq) if args.mark_read => Ok(client.mark_read(place, seq).await?),
@@ -119,48 +130,65 @@ fn tell_conversation(summary: &ConversationSummary, me: Uuid, screen: &mut Scree
         0 => "   ".to_owned(),
         count => screen.paint(Ink::Good, format_args!("{count:>3}")),
     };
+    let unplayed = match summary.unplayed_count {
+        0 => pad("", 4),
+        count => screen.paint(Ink::Good, pad(&format!("●{count}"), 4)),
+    };
     let name = screen.paint(Ink::Strong, pad(&printable(conversation::name(summary, me)), 20));
     let last = summary
         .last_message
         .as_ref()
-        .map_or_else(String::new, |message| sound(message, screen, 50));
+        .map_or_else(String::new, |message| sound(message, screen, 56));
     // A group has no other name that every command takes.
     let id = match summary.conversation.kind {
         ConversationKind::Group => screen.paint(Ink::Faint, summary.conversation.id),
         ConversationKind::Direct => String::new(),
     };
-    screen.line(format!("{unread}  {name}  {last}  {id}").trim_end())
+    screen.line(format!("{unread}  {unplayed}  {name}  {last}  {id}").trim_end())
 }
 
-fn tell_message(message: &Message, screen: &mut Screen) -> Result<(), Failure> {
+fn tell_message(message: &Message, me: Uuid, screen: &mut Screen) -> Result<(), Failure> {
     if screen.json() {
         return screen.object(message);
     }
     let sender = pad(&printable(&message.sender.username), 12);
-    let sound = sound(message, screen, 74);
+    let mark = screen.paint(Ink::Good, pad(&heard(message, me), 7));
+    let sound = sound(message, screen, 83);
     let id = screen.paint(Ink::Faint, message.id);
     screen.line(format_args!(
-        "{}  {sound}  {id}",
+        "{}  {mark}  {sound}  {id}",
         screen.paint(Ink::Strong, sender)
     ))?;
     match &message.caption {
-        Some(caption) => screen.line(format_args!("{:14}{}", "", printable(caption))),
+        Some(caption) => screen.line(format_args!("{:23}{}", "", printable(caption))),
         None => Ok(()),
     }
 }
 
-fn tell_event(event: &Event, screen: &mut Screen) -> Result<(), Failure> {
+fn tell_event(event: &Event, me: Uuid, screen: &mut Screen) -> Result<(), Failure> {
     if screen.json() {
         return screen.object(event);
     }
     match &event.change {
-        Change::MessageCreated { message } => tell_message(message, screen),
+        Change::MessageCreated { message } => tell_message(message, me, screen),
         Change::MessageDeleted { message } => screen.line(format_args!(
             "{}  deleted  {}",
             pad(&message.sender.username, 12),
             message.id
         )),
         _ => Ok(()),
+    }
+}
+
+/// `●` for what somebody else said and the caller did not play, `◐` with the playhead for what they played in part.
+fn heard(message: &Message, me: Uuid) -> String {
+    let playback = &message.playback;
+    if message.sender.id == me || playback.played || message.state != MessageState::Ready {
+        String::new()
+    } else if playback.heard_ms > 0 || playback.position_ms > 0 {
+        format!("◐ {}", format::duration(playback.position_ms))
+    } else {
+        "●".to_owned()
     }
 }
 
@@ -198,6 +226,28 @@ fn pad(text: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn message(sender: u128, played: bool, heard_ms: i64, position_ms: i64) -> Message {
+        let value = serde_json::json!({
+            "id": Uuid::nil(), "conversation_id": Uuid::nil(), "seq": 1, "version": 1, "state": "ready",
+            "sender": {"id": Uuid::from_u128(sender), "username": "ana", "display_name": "Ana"}, "client_id": null,
+            "reply_to": null, "caption": null, "created_at": "2026-01-01T10:00:00.000Z", "duration_ms": 90_000,
+            "truncated": false, "missing_ms": 0, "waveform": null, "gain_db": null, "loudness_lufs": null,
+            "speech": null, "audio": null, "source": null, "reactions": [],
+            "playback": {"version": 1, "position_ms": position_ms, "heard_ms": heard_ms, "played": played},
+            "played_by": [], "played_count": 0, "transcript": null,
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_heard_and_what_was_half_heard_are_marked_and_one_s_own_is_not() {
+        let me = Uuid::from_u128(2);
+        assert_eq!(heard(&message(1, false, 0, 0), me), "●");
+        assert_eq!(heard(&message(1, false, 42_000, 42_000), me), "◐ 0:42");
+        assert_eq!(heard(&message(1, true, 90_000, 90_000), me), "");
+        assert_eq!(heard(&message(2, false, 0, 0), me), "");
+    }
 
     #[test]
     fn names_take_their_columns_in_every_script() {

@@ -5,7 +5,10 @@ mod doctor;
 mod inspect;
 mod interrupt;
 mod json;
+#[cfg(feature = "sound")]
+mod loudspeaker;
 mod messages;
+mod play;
 mod sdk;
 mod sdk_playback;
 mod shell;
