@@ -11,4 +11,5 @@ scripts/timed.sh "bench: sound" cargo bench --locked -p voxpost-audio
 for run in $(seq "${RUNS:-5}"); do
     scripts/timed.sh "bench: ingest, run $run" "$bin" bench ingest --dir "$dir"
     scripts/timed.sh "bench: socket, run $run" "$bin" bench socket --dir "$dir"
+    scripts/timed.sh "bench: playback, run $run" "$bin" bench playback --dir "$dir"
 done

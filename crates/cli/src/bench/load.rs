@@ -67,7 +67,7 @@ impl Sender {
 }
 
 /// When a sender sends its next message.
-enum Pace {
+pub(super) enum Pace {
     /// At once, until the end.
     Closed { until: Instant },
     /// Message n is due n intervals after the start, whoever sends it.
@@ -80,8 +80,25 @@ enum Pace {
 }
 
 impl Pace {
+    /// At once, for so long.
+    pub(super) fn closed(time: Duration) -> Self {
+        Self::Closed {
+            until: Instant::now() + time,
+        }
+    }
+
+    /// `rate` a second, for so long.
+    pub(super) fn open(rate: f64, time: Duration) -> Self {
+        Self::Open {
+            start: Instant::now(),
+            interval: Duration::from_secs_f64(1.0 / rate),
+            next: Cell::new(0),
+            total: (rate * time.as_secs_f64()).ceil() as u32,
+        }
+    }
+
     /// Waits for the next message to be due; gives when it was.
-    async fn next(&self) -> Option<Instant> {
+    pub(super) async fn next(&self) -> Option<Instant> {
         match self {
             Self::Closed { until } => {
                 let now = Instant::now();
@@ -113,16 +130,7 @@ pub(super) async fn closed(
     server: Option<Process>,
     time: Duration,
 ) -> Result<Outcome, Failure> {
-    run(
-        senders,
-        ids,
-        server,
-        &Pace::Closed {
-            until: Instant::now() + time,
-        },
-        None,
-    )
-    .await
+    run(senders, ids, server, &Pace::closed(time), None).await
 }
 
 /// Sends `rate` messages a second, however long the server takes.
@@ -133,13 +141,7 @@ pub(super) async fn open(
     rate: f64,
     time: Duration,
 ) -> Result<Outcome, Failure> {
-    let pace = Pace::Open {
-        start: Instant::now(),
-        interval: Duration::from_secs_f64(1.0 / rate),
-        next: Cell::new(0),
-        total: (rate * time.as_secs_f64()).ceil() as u32,
-    };
-    run(senders, ids, server, &pace, Some(rate)).await
+    run(senders, ids, server, &Pace::open(rate, time), Some(rate)).await
 }
 
 async fn run(

@@ -5,6 +5,7 @@ mod ingest;
 mod load;
 mod peer;
 mod people;
+mod playback;
 mod process;
 mod report;
 mod sockets;
@@ -23,6 +24,7 @@ Examples:
   voxpost bench ingest                         a server of its own on a temporary data directory
   voxpost bench ingest --seconds 30 --connections 64 --dir /var/tmp --json
   voxpost bench socket --sockets 10000
+  voxpost bench playback --listeners 10000 --every 10
   voxpost bench ingest --url http://staging.example:8080     latency and throughput; memory only of a server of its own
 
 The generator shares the machine with the server. The figures of docs/benchmarks.md come from these commands.";
@@ -40,6 +42,8 @@ enum What {
     Ingest(IngestArgs),
     /// Memory of idle sockets, and how long one event takes to reach them all.
     Socket(SocketArgs),
+    /// Reports of where listeners are, their latency, and the events that they cause.
+    Playback(PlaybackArgs),
 }
 
 /// Where the server is.
@@ -99,9 +103,36 @@ struct SocketArgs {
     subject: SubjectArgs,
 }
 
+#[derive(Args)]
+struct PlaybackArgs {
+    /// How many play at the same time.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    listeners: u32,
+
+    /// How many people they are, all of one group; each plays several messages.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    people: u32,
+
+    /// Each reports once in so many seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
+    every: u32,
+
+    /// Connections that report at the same time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    connections: u16,
+
+    /// How long each load lasts.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "S")]
+    seconds: u64,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+}
+
 pub(crate) async fn run(args: &BenchArgs, screen: &mut Screen) -> Result<(), Failure> {
     match &args.what {
         What::Ingest(args) => ingest::run(args, screen).await,
         What::Socket(args) => sockets::run(args, screen).await,
+        What::Playback(args) => playback::run(args, screen).await,
     }
 }

@@ -51,7 +51,7 @@ struct Report {
     generator_cpu_seconds: Option<f64>,
 }
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
 pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Failure> {
     // The server keeps some hundred for its other work.
@@ -122,14 +122,14 @@ pub(super) async fn run(args: &SocketArgs, screen: &mut Screen) -> Result<(), Fa
     }
 }
 
-async fn send(sender: &mut Sender, ids: &Ids) -> Result<(), Failure> {
+pub(super) async fn send(sender: &mut Sender, ids: &Ids) -> Result<(), Failure> {
     match sender.send(ids).await.map_err(Failure::other)? {
         201 => Ok(()),
         status => Err(Failure::other(format!("a clip was answered with {status}"))),
     }
 }
 
-async fn analysed(person: &Person, message: Uuid) -> Result<(), Failure> {
+pub(super) async fn analysed(person: &Person, message: Uuid) -> Result<(), Failure> {
     let mut look = tokio::time::interval(Duration::from_millis(50));
     let analysed = async {
         while person.client.message(message).await?.waveform.is_none() {
@@ -142,7 +142,12 @@ async fn analysed(person: &Person, message: Uuid) -> Result<(), Failure> {
         .map_err(|_| Failure::other("a message was never analysed"))?
 }
 
-async fn connect_all(subject: &Subject, people: &[Person], count: u32) -> Result<Vec<Socket>, Failure> {
+/// So many sockets, which take turns among the people.
+pub(super) async fn connect_all(
+    subject: &Subject,
+    people: &[Person],
+    count: u32,
+) -> Result<Vec<Socket>, Failure> {
     let mut sockets = Vec::with_capacity(count as usize);
     let mut connecting = FuturesUnordered::new();
     for number in 0..count as usize {

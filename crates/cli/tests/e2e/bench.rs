@@ -99,6 +99,25 @@ async fn sockets_are_measured_and_the_table_names_its_aims() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reports_of_listeners_are_measured_with_the_events_that_they_cause() {
+    let small = ["playback", "--listeners", "20", "--people", "4", "--every", "1"];
+    let small = [&small[..], &["--seconds", "1", "--connections", "2", "--json"]].concat();
+    let found = figures(&small).await;
+    assert_eq!(number(&found, "/open/reports"), 20.0, "{found}");
+    for load in ["open", "closed"] {
+        assert_eq!(found[load]["refused"], serde_json::json!({}), "{found}");
+        let reports = number(&found, &format!("/{load}/reports"));
+        assert!(reports >= 20.0, "{found}");
+        assert_eq!(
+            number(&found, &format!("/{load}/events/count")),
+            reports,
+            "{found}"
+        );
+        assert!(number(&found, &format!("/{load}/server_cores")) > 0.0, "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_a_server_elsewhere_only_what_can_be_seen_from_here_is_measured() {
     let server = server().await;
     let small = [
