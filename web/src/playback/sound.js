@@ -211,26 +211,24 @@ export class Sound extends EventTarget {
     const recovery = new AbortController();
     this.#recovery = recovery;
     clearTimeout(this.#stalled);
-    const at = this.positionMs;
+    // From now on a seek changes where the new source begins.
+    this.#startMs = this.positionMs;
     this.#tell("change");
     for (let attempt = 0; !recovery.signal.aborted; attempt += 1) {
       const answer = await within(ANSWER_MS, this.#freshUrl(message.id)).catch((/** @type {unknown} */ error) => error);
       if (recovery.signal.aborted) return;
-      if (typeof answer === "string") return this.#goOn(answer, at);
+      if (typeof answer === "string") return this.#goOn(answer);
       if (!(answer instanceof ApiError) || !answer.passing) return this.#fail();
       this.#renewals = 0;
       await new Promise((resolve) => setTimeout(resolve, backoff(attempt, Math.random, { most_ms: 5000 })));
     }
   }
 
-  /**
-   * @param {string} url
-   * @param {number} at
-   */
-  #goOn(url, at) {
+  /** @param {string} url */
+  #goOn(url) {
     this.#renewals += 1;
     if (this.#renewals > MOST_RENEWALS) return this.#fail();
-    this.#setSource(url, at);
+    this.#setSource(url, this.positionMs);
     this.#recovery = null;
     if (this.#wanted) this.#start();
     this.#tell("change");
