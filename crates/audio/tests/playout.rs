@@ -226,6 +226,61 @@ fn a_stream_of_faster_and_slower_packets_is_as_much_shorter_and_longer_as_the_de
 }
 
 #[test]
+fn the_second_half_of_a_lost_packet_comes_from_the_copy_when_the_first_was_concealed() {
+    let settings = SpeechSettings {
+        fec: true,
+        loss_percent: 20,
+        wideband: true,
+        ..SpeechSettings::default()
+    };
+    let packets = encode(&voice(3), &settings);
+    let heard = |lost: &dyn Fn(&mut PlayoutDecoder, &[u8])| -> Vec<f32> {
+        let mut decoder = PlayoutDecoder::new();
+        let mut heard = Vec::new();
+        for pair in packets.windows(2).enumerate() {
+            match pair {
+                (i, [_, next]) if i % 7 == 3 => {
+                    decoder.apply(PlayoutStep::Conceal { samples: 480 });
+                    lost(&mut decoder, next);
+                }
+                (_, [packet, _]) => decoder.apply(play(packet)),
+                _ => {}
+            }
+            let mut out = vec![0.0; decoder.queued()];
+            decoder.pull(&mut out);
+            heard.extend(out);
+        }
+        heard
+    };
+    let mut decoder = PlayoutDecoder::new();
+    let mut whole = Vec::new();
+    for packet in &packets {
+        decoder.apply(play(packet));
+        let mut out = vec![0.0; decoder.queued()];
+        decoder.pull(&mut out);
+        whole.extend(out);
+    }
+    // Difference to what is heard without a loss, within the halves in question, after the cross-fade.
+    let damage = |heard: &[f32]| -> f32 {
+        let halves = (0..packets.len() - 1).filter(|i| i % 7 == 3);
+        halves
+            .flat_map(|i| i * FRAME + 720..(i + 1) * FRAME)
+            .map(|n| (heard[n] - whole[n]).powi(2))
+            .sum()
+    };
+    let copied = damage(&heard(&|decoder, payload| {
+        decoder.apply(PlayoutStep::Fec {
+            payload,
+            samples: 480,
+        });
+    }));
+    let concealed = damage(&heard(&|decoder, _| {
+        decoder.apply(PlayoutStep::Conceal { samples: 480 });
+    }));
+    assert!(copied < concealed * 0.7, "{copied} against {concealed}");
+}
+
+#[test]
 fn packets_that_are_none_are_concealed() {
     let mut decoder = PlayoutDecoder::new();
     for payload in [&[][..], &[0xFF; 3], &[0x03, 0x00], &[0x1B; 1_400]] {

@@ -188,10 +188,8 @@ impl PlayoutDecoder {
                 self.stats.removed += removed as u64;
             }
             PlayoutStep::Fec { payload, samples } => {
-                let len = whole(samples);
-                let made = self.decoder.decode_fec(payload, &mut self.frame[..len]);
-                self.stats.fec += len as u64;
-                self.append(made.map_or(0, |n| n.min(len)), len);
+                self.stats.fec += u64::from(samples);
+                self.fec(payload, whole(samples));
             }
             PlayoutStep::Dred {
                 payload,
@@ -238,16 +236,35 @@ impl PlayoutDecoder {
         self.power = frame.iter().map(|s| s * s).sum::<f32>() / decoded.max(1) as f32;
         self.loudest = (self.loudest * LOUDEST_DECAY).max(self.power);
         let len = decoded.max(expected);
-        if skip > 0 {
-            // The concealment goes on under the beginning of what follows.
-            timescale::continuation(self.queue.all(), &mut self.under[..SHORT_FADE]);
-            self.under_len = SHORT_FADE;
-            let skip = skip.min(decoded);
-            self.frame.copy_within(skip..len, 0);
-            self.append(decoded - skip, len - skip);
+        let skip = skip.min(decoded);
+        self.leave_out(skip, len);
+        self.append(decoded - skip, len - skip);
+    }
+
+    /// The last `len` samples before `payload`, from the copy in it. A copy is of a whole frame, and for less than that libopus
+    /// only conceals: when the beginning of the frame has been made up already, it is decoded all the same and left out.
+    fn fec(&mut self, payload: &[u8], len: usize) {
+        let frame =
+            packet::check(payload).map_or(0, |info| info.samples_48k as usize / usize::from(info.frames));
+        let full = frame.clamp(len, MAX_FRAME);
+        let made = self.decoder.decode_fec(payload, &mut self.frame[..full]);
+        if made.is_ok_and(|made| made >= full) {
+            self.leave_out(full - len, full);
+            self.append(len, len);
         } else {
-            self.append(decoded, len);
+            self.append(0, len);
         }
+    }
+
+    /// Leaves out the first `skip` samples of the frame, `len` long: they have been concealed, and the concealment goes on
+    /// under the beginning of what follows.
+    fn leave_out(&mut self, skip: usize, len: usize) {
+        if skip == 0 {
+            return;
+        }
+        timescale::continuation(self.queue.all(), &mut self.under[..SHORT_FADE]);
+        self.under_len = SHORT_FADE;
+        self.frame.copy_within(skip..len, 0);
     }
 
     /// Appends the first `made` samples of the frame, and concealment up to `len`.

@@ -29,10 +29,17 @@ impl Watch {
     }
 
     async fn line(&mut self) -> String {
-        patiently("a line", self.out.next_line())
+        if let Some(line) = patiently("a line", self.out.next_line()).await.expect("text") {
+            return line;
+        }
+        let mut said = String::new();
+        while let Some(line) = patiently("its last words", self.err.next_line())
             .await
             .expect("text")
-            .expect("it goes on")
+        {
+            said.push_str(&line);
+        }
+        panic!("it ended, {:?}: {said}", self.child.wait().await);
     }
 
     async fn noted(&mut self, text: &str) {

@@ -317,13 +317,19 @@ impl JitterBuffer {
 
     /// A later packet is there, the next one is lost: what is missing comes from a copy, or is made up.
     fn bridge(&mut self, line: Line, remaining: i64) -> Step<'_> {
-        let samples = remaining.min(line.samples.max(SHORTEST)) / SHORTEST * SHORTEST;
+        let next = self.packets.first_key_value().map(|(_, packet)| packet);
+        let fec = next.is_some_and(|p| p.info.fec && remaining <= i64::from(p.info.samples));
+        let samples = if fec {
+            remaining
+        } else {
+            piece(remaining, line.samples)
+        } / SHORTEST
+            * SHORTEST;
         self.made_up(samples);
         let next = self.packets.first_key_value().map(|(_, packet)| packet);
-        let fec = next.filter(|p| p.info.fec && remaining <= i64::from(p.info.samples));
         let distance = |p: &Stored| p.timestamp - line.timestamp - line.made_up;
         let samples = samples as u32;
-        if let Some(packet) = fec {
+        if let Some(packet) = next.filter(|_| fec) {
             self.stats.fec_samples += u64::from(samples);
             return Step::Fec {
                 payload: &packet.payload,
@@ -403,6 +409,16 @@ impl JitterBuffer {
             line.timestamp = first.timestamp;
             line.made_up = 0;
         }
+    }
+}
+
+/// How much of a hole of `remaining` samples to fill at once, with packets of `packet` samples: first what makes the rest
+/// whole packets, because copies are of whole packets.
+fn piece(remaining: i64, packet: i64) -> i64 {
+    let packet = packet.max(SHORTEST);
+    match remaining % packet {
+        begun if begun >= SHORTEST => begun,
+        _ => packet.min(remaining),
     }
 }
 

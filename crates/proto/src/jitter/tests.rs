@@ -217,6 +217,38 @@ fn a_lost_packet_is_taken_from_the_copy_in_the_next_when_that_is_there() {
 }
 
 #[test]
+fn what_was_begun_to_be_made_up_is_completed_so_that_the_copy_of_the_next_packet_is_used_whole() {
+    let mut listener = Listener::new();
+    let fec = PayloadInfo {
+        fec: true,
+        ..PayloadInfo::plain(FRAME)
+    };
+    for packet in [0, 1] {
+        listener.receive_with(f64::from(packet) * 20.0, packet, fec);
+    }
+    let made_up = |did: &Did| matches!(did, Did::Conceal { .. });
+    let mut tick = 8;
+    while !listener.did.iter().any(made_up) {
+        listener.tick(f64::from(tick) * 10.0);
+        tick += 1;
+    }
+    listener.receive_with(f64::from(tick) * 10.0, 4, fec);
+    (tick..tick + 6).for_each(|tick| listener.tick(f64::from(tick) * 10.0));
+    let begun = listener.did.iter().position(made_up).expect("made up");
+    let copy = Did::Fec {
+        from: 4,
+        samples: FRAME,
+    };
+    let half = Did::Conceal { samples: 480 };
+    assert_eq!(
+        listener.did[begun..begun + 3],
+        [half, half, copy],
+        "{:?}",
+        listener.did
+    );
+}
+
+#[test]
 fn a_burst_is_rebuilt_from_the_dred_of_the_packet_after_it() {
     let mut listener = Listener::new();
     let dred = PayloadInfo {
