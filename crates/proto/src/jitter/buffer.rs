@@ -15,9 +15,11 @@ const MAX_SAMPLES: u32 = 5_760;
 const SHORTEST: i64 = 120;
 /// Nothing is made up for longer than this: 100 ms. Then it is silent.
 const LONGEST_CONCEALMENT: i64 = 4_800;
-/// A delay that is this close to its target is let be: 20 ms. The target moves with every packet, and following it closely
+/// A delay is let be until it is this much too long: 20 ms. The target moves with every packet, and following it closely
 /// changes the tempo all the time, which is heard more than the delay.
-const CLOSE: i64 = 960;
+const TOO_LONG: i64 = 960;
+/// A delay is let be until it is this much too short: 5 ms. Copies are in time or are not; it is made longer in pauses.
+const TOO_SHORT: i64 = 240;
 /// A packet that comes this late, 60 ms, loses what was concealed in its place; one that comes later is played whole:
 /// the network stood still, and nothing of what was said is to be lost.
 const SHORTLY: i64 = 2_880;
@@ -291,10 +293,10 @@ impl JitterBuffer {
                 restart: packet.restart,
             };
         }
-        if too_long > CLOSE {
+        if too_long > TOO_LONG {
             self.stats.shrunk += 1;
             Step::Shrink { payload, wanted }
-        } else if too_long < -CLOSE {
+        } else if too_long < -TOO_SHORT {
             self.stats.stretched += 1;
             Step::Stretch { payload, wanted }
         } else {
@@ -317,8 +319,10 @@ impl JitterBuffer {
 
     /// A later packet is there, the next one is lost: what is missing comes from a copy, or is made up.
     fn bridge(&mut self, line: Line, remaining: i64) -> Step<'_> {
-        let next = self.packets.first_key_value().map(|(_, packet)| packet);
-        let fec = next.is_some_and(|p| p.info.fec && remaining <= i64::from(p.info.samples));
+        let fec = self
+            .packets
+            .first_key_value()
+            .is_some_and(|(_, next)| next.info.fec && remaining <= i64::from(next.info.samples));
         let samples = if fec {
             remaining
         } else {
@@ -326,13 +330,12 @@ impl JitterBuffer {
         } / SHORTEST
             * SHORTEST;
         self.made_up(samples);
-        let next = self.packets.first_key_value().map(|(_, packet)| packet);
         let distance = |p: &Stored| p.timestamp - line.timestamp - line.made_up;
         let samples = samples as u32;
-        if let Some(packet) = next.filter(|_| fec) {
+        if let Some(next) = self.packets.values().next().filter(|_| fec) {
             self.stats.fec_samples += u64::from(samples);
             return Step::Fec {
-                payload: &packet.payload,
+                payload: &next.payload,
                 samples,
             };
         }
