@@ -7,6 +7,7 @@ import { Database } from "../idb.js";
  */
 
 const STORE = "journals";
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * The journals of all players in this browser, one for each person and message, in IndexedDB. (What a page writes into
@@ -20,13 +21,15 @@ export class JournalStore {
    * @param {string} messageId
    * @returns {Promise<Kept | undefined>}
    */
-  get(userId, messageId) {
-    return this.#db.read(STORE, (store) => store.get([userId, messageId]));
+  async get(userId, messageId) {
+    const kept = await this.#db.read(STORE, (store) => store.get([userId, messageId]));
+    return isWhole(kept) ? kept : undefined;
   }
 
   /** @param {string} userId @returns {Promise<Kept[]>} */
-  list(userId) {
-    return this.#db.read(STORE, (store) => store.getAll(IDBKeyRange.bound([userId, ""], [userId, "\uffff"])));
+  async list(userId) {
+    const all = await this.#db.read(STORE, (store) => store.getAll(IDBKeyRange.bound([userId, ""], [userId, "\uffff"])));
+    return all.filter(isWhole);
   }
 
   /**
@@ -44,4 +47,18 @@ export class JournalStore {
   remove(userId, messageId) {
     return this.#db.write([STORE], (tx) => tx.objectStore(STORE).delete([userId, messageId]), "relaxed");
   }
+}
+
+/**
+ * Whether a record is one of ours. Another version of this page may have written it, or a person with the browser's tools: what
+ * the server would refuse is not told.
+ * @param {any} kept
+ * @returns {kept is Kept}
+ */
+export function isWhole(kept) {
+  const { player_id, sequence, base_version, position_ms, speed, moved, heard, ended, at } = kept?.journal ?? {};
+  const whole = [sequence, base_version, position_ms, kept?.duration_ms].every((value) => Number.isSafeInteger(value) && value >= 0);
+  const intervals = Array.isArray(heard) && heard.every((interval) => Array.isArray(interval) && interval.length === 2 && interval.every(Number.isSafeInteger));
+  const flags = typeof moved === "boolean" && typeof ended === "boolean" && Number.isFinite(speed);
+  return whole && intervals && flags && UUID.test(player_id) && Number.isFinite(Date.parse(at));
 }

@@ -87,18 +87,18 @@ export class PlaybackMachine {
     this.#playerId = freshPlayerId;
     this.#deviceId = deviceId;
     this.#durationMs = Math.max(0, durationMs);
-    this.#knownVersion = server?.version ?? journal?.base_version ?? 0;
+    this.#knownVersion = server?.version ?? Math.max(0, journal?.base_version ?? 0);
     this.#baseVersion = this.#knownVersion;
     this.#positionMs = this.begin.position_ms;
-    this.#speed = server?.speed ?? 1;
+    this.#speed = possible(server?.speed ?? 1);
     this.#retryAt = now;
     this.#reportedAt = now;
     if (journal?.moved) {
       this.#playerId = journal.player_id;
       this.#sequence = journal.sequence;
-      this.#baseVersion = journal.base_version;
+      this.#baseVersion = Math.max(0, journal.base_version);
       this.#positionMs = this.#inside(journal.position_ms);
-      this.#speed = journal.speed;
+      this.#speed = possible(journal.speed);
       this.#heard = clamp(journal.heard, durationMs);
       this.#ended = journal.ended;
       this.#moved = true;
@@ -146,7 +146,7 @@ export class PlaybackMachine {
         this.#urgent = true;
         break;
       case "speed":
-        this.#speed = what.speed;
+        this.#speed = possible(what.speed);
         break;
       case "end":
         this.#advance(now, this.#durationMs);
@@ -308,3 +308,6 @@ export class PlaybackMachine {
     return this.#inFlight;
   }
 }
+
+/** The nearest speed that may be reported. @param {number} speed */
+const possible = (speed) => (Number.isFinite(speed) ? Math.min(10, Math.max(0.1, speed)) : 1);

@@ -1,10 +1,10 @@
 /** @typedef {import("./heard.js").Interval} Interval */
 
-/** Kept of a silence around speech: a breath before, the last sound after. */
+/** What is kept of a silence before somebody speaks and after: less would cut words. The same as on the command line. */
 const BEFORE_MS = 150;
-const AFTER_MS = 250;
-/** What is left of a silence must be worth a jump. */
-const LEAST_MS = 400;
+const AFTER_MS = 200;
+/** Less than this is not worth a jump. */
+const LEAST_MS = 300;
 
 /**
  * The silences of a message that are worth skipping, ascending. Where no speech was found at all (music, noise) there are none.
@@ -14,11 +14,15 @@ const LEAST_MS = 400;
  */
 export function silences(speech, durationMs) {
   if (!speech || speech.length === 0) return [];
-  const starts = [...speech.map(([from]) => from - BEFORE_MS), durationMs];
-  const ends = [0, ...speech.map(([, to]) => to + AFTER_MS)];
-  return starts
-    .map((to, i) => /** @type {Interval} */ ([ends[i], Math.min(to, durationMs)]))
-    .filter(([from, to]) => to - from >= LEAST_MS);
+  /** @type {Interval[]} */
+  const list = [];
+  let spokenUntil = -Infinity;
+  for (const [from, to] of speech) {
+    list.push([Math.max(0, spokenUntil + AFTER_MS), from - BEFORE_MS]);
+    spokenUntil = Math.max(spokenUntil, to);
+  }
+  list.push([Math.max(0, spokenUntil + AFTER_MS), durationMs]);
+  return list.filter(([from, to]) => to - from >= LEAST_MS && to <= durationMs);
 }
 
 /**
