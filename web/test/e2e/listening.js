@@ -25,26 +25,72 @@ export function speech({ parts, kbps = 24 }) {
   return execFileSync("ffmpeg", ["-loglevel", "error", ...input, "-filter_complex", graph, ...output], { maxBuffer: 1 << 26 });
 }
 
+/** Somebody who talks by another program: needs no page, and is quicker than one. */
+export class Speaker {
+  #conversation = "";
+
+  /** @param {string} base @param {string} token */
+  constructor(base, token) {
+    this.base = base;
+    this.token = token;
+  }
+
+  /** @param {string} base @param {string} name */
+  static async signsUp(base, name) {
+    const speaker = new Speaker(base, "");
+    const account = { username: `${name.toLowerCase()}-${randomUUID().slice(0, 8)}`, display_name: name, password: randomUUID() };
+    speaker.token = (await speaker.calls("/v1/accounts", "POST", account)).token;
+    return speaker;
+  }
+
+  /** The person at a page, who also talks by another program. @param {Person} person */
+  static async whoIs({ page, base }) {
+    const session = await page.evaluate(() => localStorage.getItem("voxpost.session"));
+    const speaker = new Speaker(base, JSON.parse(session ?? "{}").token);
+    speaker.#conversation = new URL(page.url()).hash.replace("#/c/", "");
+    return speaker;
+  }
+
+  /** @param {Person} person */
+  async startsWith(person) {
+    const conversation = { kind: "direct", members: [person.username], client_id: randomUUID() };
+    this.#conversation = (await this.calls("/v1/conversations", "POST", conversation)).id;
+  }
+
+  /** Sends a file; resolves when the server has analysed it. @param {Buffer} bytes */
+  async sends(bytes) {
+    const form = new FormData();
+    form.set("client_id", randomUUID());
+    form.set("audio", new Blob([Uint8Array.from(bytes)], { type: "audio/ogg" }), "speech.ogg");
+    const { id } = await this.calls(`/v1/conversations/${this.#conversation}/messages`, "POST", form);
+    return eventually(async () => {
+      const message = await this.calls(`/v1/messages/${id}`);
+      return message.state === "ready" && message.waveform && message.speech && message;
+    }, "the message to be analysed");
+  }
+
+  /** @param {string} path @param {string} [method] @param {FormData | object} [body] */
+  async calls(path, method = "GET", body) {
+    /** @type {Record<string, string>} */
+    const headers = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    if (body && !(body instanceof FormData)) headers["Content-Type"] = "application/json";
+    const text = body instanceof FormData ? body : JSON.stringify(body);
+    const response = await fetch(this.base + path, { method, headers, body: text });
+    assert.ok(response.ok, `${method} ${path}: ${response.status}`);
+    return response.json();
+  }
+}
+
 /**
- * Sends a file into the conversation that is open, as another program would; resolves when the server has analysed it.
- * @param {Person} person
- * @param {Buffer} bytes
+ * Ana talks by a program, Ben has their conversation open.
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} base
  */
-export async function sendsFile(person, bytes) {
-  const { page, base } = person;
-  const conversation = new URL(page.url()).hash.replace("#/c/", "");
-  const { token } = JSON.parse((await page.evaluate(() => localStorage.getItem("voxpost.session"))) ?? "{}");
-  const form = new FormData();
-  form.set("client_id", randomUUID());
-  form.set("audio", new Blob([Uint8Array.from(bytes)], { type: "audio/ogg" }), "speech.ogg");
-  const url = `${base}/v1/conversations/${conversation}/messages`;
-  const response = await fetch(url, { method: "POST", headers: { Authorization: `Bearer ${token}` }, body: form });
-  assert.ok(response.ok, `${response.status} ${await response.clone().text()}`);
-  const { id } = await response.json();
-  return eventually(async () => {
-    const message = await person.calls(`/v1/messages/${id}`);
-    return message.state === "ready" && message.waveform && message.speech && message;
-  }, "the message to be analysed");
+export async function anaAndBen(browser, base) {
+  const [ana, ben] = await Promise.all([Speaker.signsUp(base, "Ana"), Person.signsUp(browser, base, "Ben")]);
+  await ana.startsWith(ben);
+  await ben.opens("Ana");
+  return { ana, ben };
 }
 
 /** Where the sound is, in ms. @param {Page} page */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Profile, controls, isQuiet, sendsFile, serverHas, shownAt, soundAt, soundReaches, speech } from "./listening.js";
-import { Person, eventually, launch } from "./people.js";
+import { Profile, Speaker, anaAndBen, controls, isQuiet, serverHas, shownAt, soundAt, soundReaches, speech } from "./listening.js";
+import { eventually, launch } from "./people.js";
 import { startServer } from "./server.js";
 
 /** @type {Awaited<ReturnType<typeof startServer>>} */
@@ -24,22 +24,14 @@ after(async () => {
   await server?.stop();
 });
 
-const arrive = async () => {
-  const { browser } = chrome;
-  const [ana, ben] = [await Person.signsUp(browser, server.base, "Ana"), await Person.signsUp(browser, server.base, "Ben")];
-  await ana.startsWith(ben);
-  await ben.opens("Ana");
-  return [ana, ben];
-};
-
 test("who is killed in the middle of a message goes on within a second of where they were", async (context) => {
-  const ana = await Person.signsUp(chrome.browser, server.base, "Ana");
+  const ana = await Speaker.signsUp(server.base, "Ana");
   const profile = new Profile();
   try {
     let ben = await profile.opens(server.base, "Ben");
     await ben.signsUp();
     await ana.startsWith(ben);
-    const message = await sendsFile(ana, half);
+    const message = await ana.sends(half);
     // Signing in is on the disk once the browser was closed properly.
     await profile.closes(ben);
 
@@ -72,12 +64,11 @@ test("who is killed in the middle of a message goes on within a second of where 
   } finally {
     await profile.remove();
   }
-  await ana.hadNoTrouble();
 });
 
 test("one who pauses here goes on there, and moves on both are an offer and not a loss", async () => {
-  const [ana, phone] = await arrive();
-  const message = await sendsFile(ana, half);
+  const { ana, ben: phone } = await anaAndBen(chrome.browser, server.base);
+  const message = await ana.sends(half);
   const desk = await phone.atAnother(chrome.browser);
   await desk.opens("Ana");
   await desk.page.locator("vx-player").waitFor();
@@ -122,13 +113,12 @@ test("one who pauses here goes on there, and moves on both are an offer and not 
 
   await phone.hadNoTrouble();
   await desk.hadNoTrouble();
-  await ana.hadNoTrouble();
 });
 
 test("when the server is killed what is there plays on, the rest waits and goes on by itself, and all of it is told", async () => {
-  const [ana, ben] = await arrive();
-  const message = await sendsFile(ana, minute);
-  for (const person of [ana, ben]) person.expects(/ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|FAILED)|WebSocket|503/);
+  const { ana, ben } = await anaAndBen(chrome.browser, server.base);
+  const message = await ana.sends(minute);
+  ben.expects(/ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|FAILED)|WebSocket|503/);
   let up = true;
   /** @type {import("playwright-core").Route[]} */
   const onTheirWay = [];
@@ -165,12 +155,11 @@ test("when the server is killed what is there plays on, the rest waits and goes 
   assert.equal(held.heard.length, 2, `heard up to the gap, and from there on: ${JSON.stringify(held.heard)}`);
   assert.ok(held.heard[0][0] === 0 && held.heard[0][1] >= waits - 300 && held.heard[1][0] >= target - 300);
   await ben.hadNoTrouble();
-  await ana.hadNoTrouble();
 });
 
 test("a page that is left in the middle tells where it was, and one that only looked tells nothing", async () => {
-  const [ana, ben] = await arrive();
-  const message = await sendsFile(ana, half);
+  const { ana, ben } = await anaAndBen(chrome.browser, server.base);
+  const message = await ana.sends(half);
   await ben.page.locator("vx-player").waitFor();
   await ben.page.reload();
   await ben.page.locator("vx-player").waitFor();
@@ -183,12 +172,11 @@ test("a page that is left in the middle tells where it was, and one that only lo
   await eventually(async () => (await serverHas(desk, message.id)).position_ms >= at - 300, "the server to know");
   await ben.hadNoTrouble();
   await desk.hadNoTrouble();
-  await ana.hadNoTrouble();
 });
 
 test("a full disk does not stop anybody from listening, and the server is told", async () => {
-  const [ana, ben] = await arrive();
-  const message = await sendsFile(ana, half);
+  const { ana, ben } = await anaAndBen(chrome.browser, server.base);
+  const message = await ana.sends(half);
   const session = await ben.context.newCDPSession(ben.page);
   const here = ben.page.url();
   await ben.page.goto("about:blank");
@@ -202,10 +190,9 @@ test("a full disk does not stop anybody from listening, and the server is told",
   const at = await soundAt(ben.page);
   await eventually(async () => Math.abs((await serverHas(ben, message.id)).position_ms - at) < 300, "the server to know");
   await ben.hadNoTrouble();
-  await ana.hadNoTrouble();
 });
 
-/** What a write into IndexedDB fails with, if it does. @param {Person} person */
+/** What a write into IndexedDB fails with, if it does. @param {import("./people.js").Person} person */
 const whyNothingIsStored = ({ page }) =>
   page.evaluate(
     () =>
