@@ -138,6 +138,12 @@ mod tests {
     }
 
     #[test]
+    fn a_token_may_begin_with_a_hyphen() {
+        let line = ["voxpost", "inbox", "--watch", "--since", "-H_WLwkkwvkAAAAAAAAABw"];
+        assert!(Args::try_parse_from(line).is_ok());
+    }
+
+    #[test]
     fn json_may_stand_before_or_behind_the_command() {
         for line in [["voxpost", "--json", "whoami"], ["voxpost", "whoami", "--json"]] {
             assert!(Args::try_parse_from(line).is_ok_and(|args| args.json()));

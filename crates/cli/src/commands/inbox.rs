@@ -46,7 +46,8 @@ pub(crate) struct InboxArgs {
     watch: bool,
 
     /// With --watch: begin behind this token instead of now.
-    #[arg(long, requires = "watch", value_name = "TOKEN")]
+    // A token may begin with a hyphen.
+    #[arg(long, requires = "watch", value_name = "TOKEN", allow_hyphen_values = true)]
     since: Option<String>,
 
     #[command(flatten)]
