@@ -4,6 +4,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that were opened before.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TIMED := scripts/timed.sh
+CODECS := voxpost/enc-aac,voxpost/enc-mp3
 BIN   := $(or $(CARGO_TARGET_DIR),target)/debug/voxpost
 # The path that browser tests get must hold from inside web/.
 ABSBIN = $(abspath $(BIN))
@@ -11,7 +12,7 @@ ABSBIN = $(abspath $(BIN))
 ALL := --features voxpost/sound
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint audit bench bench-loss soak setup setup-test
+.PHONY: help run build test test-codecs lint audit bench bench-loss soak setup setup-test
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,12 @@ test: setup-test ## All tests: Rust, end to end on the built binary, web, browse
 	@$(TIMED) "web: types" npm --prefix web run types
 	@$(TIMED) "web: unit tests" npm --prefix web test
 	@VOXPOST_BIN=$(ABSBIN) $(TIMED) "browser: two people talk" npm --prefix web run e2e
+
+test-codecs: ## Build AAC and MP3 (features enc-aac, enc-mp3) and test them against ffmpeg, in the audio crate and over HTTP
+	@scripts/setup.sh codecs
+	@$(TIMED) "codecs: build" cargo test --locked --workspace --features $(CODECS) --no-run --lib --test renditions
+	@$(TIMED) "codecs: files" cargo test --locked --workspace --features $(CODECS) --test renditions
+	@$(TIMED) "codecs: server" cargo test --locked --workspace --features $(CODECS) --lib -- rendition
 
 lint: setup-test ## Formatting, clippy, docs, web types, and the tree's own rules
 	@$(TIMED) "lint: format" cargo fmt --all --check

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh run|test: makes sure that the tools are there. On Debian and Ubuntu it installs what is missing (as root or
+# setup.sh run|test|codecs: makes sure that the tools are there. On Debian and Ubuntu it installs what is missing (as root or
 # by sudo); elsewhere it names each missing tool and what it is called there. It never changes what is already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +29,11 @@ parec|pulseaudio-utils|records what comes out of it
 alsa-pulse|libasound2-plugins|leads sound to it
 '
 
+codec_tools='
+ffmpeg|ffmpeg|makes and checks sound files of every format
+clang|clang libclang-dev|reads the headers of libxaac
+'
+
 have() {
   case $1 in
     chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
@@ -47,6 +52,7 @@ missing() {
 
 tools=$run_tools
 [ "$mode" = test ] && tools=$run_tools$test_tools
+[ "$mode" = codecs ] && tools=$run_tools$codec_tools
 todo=$(missing "$tools")
 
 if [ -n "$todo" ] && command -v apt-get >/dev/null 2>&1; then

@@ -9,7 +9,7 @@ use crate::sniff::open;
 use crate::{Analyser, Analysis, Codec, Error, Input, Limits, Probe};
 
 /// Whoever inspects a file wants an answer, however long it plays.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     max_duration_ms: 48 * 60 * 60 * 1_000,
     max_output_bytes: 0,
     max_channels: 32,
@@ -52,7 +52,7 @@ pub fn inspect(mut input: impl Input, cancelled: &dyn Fn() -> bool) -> Result<Re
     let source = match open(&mut input)? {
         (source, Track::Opus(mut demux)) => {
             let head = demux.head();
-            let found = measure(demux.as_mut(), &LIMITS, cancelled)?;
+            let (analysis, found) = measure(demux.as_mut(), &LIMITS, cancelled)?;
             return Ok(Report {
                 container: source.container.name(),
                 codec: codec_name(&source.codec),
@@ -68,7 +68,7 @@ pub fn inspect(mut input: impl Input, cancelled: &dyn Fn() -> bool) -> Result<Re
                 pre_skip: Some(head.pre_skip),
                 packets: found.packets,
                 truncated: found.truncated,
-                analysis: found.analysis,
+                analysis,
             });
         }
         (_, Track::Other(Codec::Other(codec))) => return Err(Error::Unsupported { codec }),

@@ -11,6 +11,7 @@ use crate::hub::Hub;
 use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::renditions::Renditions;
 use crate::store::Store;
 
 /// Cheap to clone; handlers get it as their state.
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) blobs: Blobs,
     pub(crate) ingest: Ingest,
+    pub(crate) renditions: Renditions,
     pub(crate) readiness: Readiness,
 }
 

@@ -29,6 +29,7 @@ mod live_testing;
 mod ops;
 mod playback;
 mod render;
+mod renditions;
 mod seal;
 mod serve;
 mod socket;

@@ -6,6 +6,7 @@ mod events;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
+use voxpost_audio::Rendition;
 use voxpost_proto::Timestamp;
 use voxpost_proto::api::{Audio, Message, MessageState, PlaybackSummary, Source, User, WaveformSource};
 
@@ -17,8 +18,13 @@ use crate::store::messages::MessageRow;
 /// How long a signed path to a sound is good.
 pub(crate) const URL_MS: i64 = 15 * 60 * 1000;
 
-/// Every canonical object is this.
-pub(crate) const OGG_OPUS: &str = "audio/ogg; codecs=opus";
+/// What `?format=` of a sound takes, in this build.
+pub(crate) fn formats() -> Vec<String> {
+    Rendition::AVAILABLE
+        .iter()
+        .map(|rendition| rendition.name().to_owned())
+        .collect()
+}
 
 /// A message as `viewer` sees it at `now`. A tombstone shows nothing but its place.
 pub(crate) fn message(keys: &Keys, row: &MessageRow, viewer: Uuid, now: Timestamp) -> Message {
@@ -72,10 +78,10 @@ pub(crate) fn message(keys: &Keys, row: &MessageRow, viewer: Uuid, now: Timestam
 fn audio(keys: &Keys, row: &MessageRow, viewer: Uuid, now: Timestamp) -> Option<Audio> {
     Some(Audio {
         url: audio_url(keys, viewer, row.id, now.plus_millis(URL_MS)),
-        media_type: OGG_OPUS.to_owned(),
+        media_type: Rendition::Ogg.media_type().to_owned(),
         size_bytes: row.audio_bytes?,
         sha256: row.audio_sha256.clone()?,
-        formats: vec!["ogg".to_owned()],
+        formats: formats(),
     })
 }
 

@@ -19,6 +19,7 @@ use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::listen::{self, descriptors};
+use crate::renditions::Renditions;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Certificate};
 
@@ -78,6 +79,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
         hub,
         blobs,
         ingest,
+        renditions: Renditions::start(),
         readiness: Readiness::default(),
     });
     hub::start(&app);

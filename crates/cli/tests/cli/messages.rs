@@ -104,6 +104,32 @@ async fn a_download_overwrites_nothing_unless_forced_and_can_go_to_standard_outp
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_format_of_a_message_can_be_fetched_and_opus_keeps_its_packets() {
+    let server = server().await;
+    let (ana, _ben) = (
+        Shell::signed_up(&server, "ana").await,
+        Shell::signed_up(&server, "ben").await,
+    );
+    let id = send_one(&ana).await;
+    let mut hashes = Vec::new();
+    for format in ["ogg", "webm", "mp4", "wav"] {
+        let file = format!("note.{format}");
+        let arguments = ["get", &id, "--format", format, "-o", &file, "--json"];
+        let got = ana.run(&arguments).await.expect_code(exit::OK).object();
+        let clip = Clip {
+            bytes: ana.read(&file),
+        };
+        assert_eq!(got["size_bytes"].as_u64(), Some(clip.bytes.len() as u64));
+        if format != "wav" {
+            assert!(got["type"].as_str().unwrap().ends_with("codecs=opus"));
+            let found = clip.probe();
+            hashes.push(found.hashes().into_iter().map(str::to_owned).collect::<Vec<_>>());
+        }
+    }
+    assert!(hashes.iter().all(|packets| *packets == hashes[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_message_is_not_found_and_an_unknown_format_names_its_flag() {
     let server = server().await;
     let (ana, _ben) = (

@@ -57,6 +57,7 @@ const ENDPOINTS: &[(&str, &str, For)] = &[
     ("GET", "/v1/messages/{id}/audio", For::Insiders),
     ("HEAD", "/v1/messages/{id}/audio", For::Insiders),
     ("POST", "/v1/messages/{id}/audio-url", For::Insiders),
+    ("GET", "/v1/messages/{id}/waveform", For::Insiders),
     ("GET", "/v1/messages/{id}/playback", For::Insiders),
     ("PUT", "/v1/messages/{id}/playback", For::Insiders),
     ("GET", "/v1/playback", For::Oneself),
@@ -82,6 +83,7 @@ impl Things {
         let path = path.replace("{id}", id).replace("{user_id}", &self.ben);
         match path.as_str() {
             "/v1/users" => format!("{path}?query=ana"),
+            waveform if waveform.ends_with("/waveform") => format!("{path}?dialect=matrix"),
             _ => path,
         }
     }

@@ -1,6 +1,7 @@
-//! The objects: one canonical sound per message, durable before any row names it.
+//! The objects: one canonical sound per message and what is made of it, durable before any row names them.
 
 mod error;
+mod pending;
 mod wait;
 
 use std::fs;
@@ -17,6 +18,7 @@ use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
 use uuid::Uuid;
 
 pub(crate) use error::BlobError;
+pub(crate) use pending::{PendingObject, StoredObject};
 use wait::wait;
 
 /// How much of an object is in memory while it is sent or stored piece by piece.
@@ -201,15 +203,21 @@ impl Blobs {
     }
 }
 
-/// The message whose object has this key.
+/// The message whose canonical object or rendition has this key.
 pub(crate) fn message_of(key: &str) -> Option<Uuid> {
-    let name = key.rsplit('/').next()?;
-    Uuid::try_parse(name.strip_suffix(".ogg")?).ok()
+    let (name, format) = key.rsplit('/').next()?.split_once('.')?;
+    let id = Uuid::try_parse(name).ok()?;
+    (rendition_key(id, format) == key).then_some(id)
 }
 
 /// The key of a message's canonical object. The last byte of a UUIDv7 is random, so the folders fill evenly.
 pub(crate) fn message_key(id: Uuid) -> String {
-    format!("messages/{:02x}/{id}.ogg", id.as_bytes()[15])
+    rendition_key(id, "ogg")
+}
+
+/// The key of a message in another format: beside the canonical object.
+pub(crate) fn rendition_key(id: Uuid, format: &str) -> String {
+    format!("messages/{:02x}/{id}.{format}", id.as_bytes()[15])
 }
 
 #[cfg(test)]
@@ -242,6 +250,10 @@ mod tests {
         assert_eq!(streamed.concat(), bytes[5..900_000]);
         assert_eq!(blobs.list(0xab).await.unwrap()[0].key, key);
         assert_eq!(message_of(&key), Some(Uuid::from_u128(0xab)));
+        let other = rendition_key(Uuid::from_u128(0xab), "webm");
+        assert_eq!(message_of(&other), Some(Uuid::from_u128(0xab)));
+        assert_eq!(message_of(&other.replace("/ab/", "/ac/")), None);
+        assert_eq!(message_of("messages/ab/notes.txt"), None);
     }
 
     #[tokio::test]

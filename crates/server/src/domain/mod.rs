@@ -5,3 +5,4 @@
 pub(crate) mod access;
 pub(crate) mod conversations;
 pub(crate) mod names;
+pub(crate) mod waveform;

@@ -110,6 +110,10 @@ async fn objects_and_rows(
             report.without_object.push(row.id.to_string());
         }
     }
+    // A rendition that is missing is made again when somebody asks for it.
+    for key in check::renditions(c).await.map_err(StoreError::from)? {
+        keys.remove(&key);
+    }
     // What is left belongs to nobody, unless its deletion is only waiting.
     let waiting = check::deletions(c).await.map_err(StoreError::from)?;
     report.without_message = keys

@@ -4,12 +4,10 @@ use axum::extract::State;
 use voxpost_proto::api::ServerConfig;
 
 use crate::app::App;
+use crate::render;
 
 /// The size of one chunk of an upload over the socket.
 const CHUNK_BYTES: u64 = 64 << 10;
-
-/// What `?format=` of a sound takes.
-pub(crate) const RENDITIONS: &[&str] = &["ogg"];
 
 /// What the audio crate takes in, by the names that browsers and systems give it. The bytes decide, not the name.
 const ACCEPTED_TYPES: &[&str] = &[
@@ -39,6 +37,7 @@ const FEATURES: &[&str] = &[
     "played",
     "socket",
     "sync",
+    "waveform",
 ];
 
 /// Public: limits, formats and features of this very server.
@@ -52,7 +51,7 @@ pub(crate) async fn get(State(app): State<App>) -> axum::Json<ServerConfig> {
         max_duration_ms: app.config.max_duration_ms,
         chunk_bytes: CHUNK_BYTES,
         sign_up: app.config.sign_up_policy().as_str().to_owned(),
-        renditions: list(RENDITIONS),
+        renditions: render::formats(),
         accepted_types: list(ACCEPTED_TYPES),
         features: list(FEATURES),
     })

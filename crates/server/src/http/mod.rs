@@ -69,6 +69,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::get::get, messages::delete::delete))
         .routes(routes!(messages::audio::audio))
         .routes(routes!(messages::audio_url::audio_url))
+        .routes(routes!(messages::waveform::waveform))
         .merge(playback::routes())
         .merge(conversations::routes())
         .routes(routes!(sync::sync))

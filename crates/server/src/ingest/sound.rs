@@ -1,23 +1,15 @@
 //! From an upload to the stored canonical object.
 
-use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use voxpost_audio::{Limits, Normalised, Options, normalise, probe};
 use voxpost_proto::ErrorCode;
 
 use super::spool::Upload;
 use crate::app::App;
-use crate::blob::{self, BlobError};
+use crate::blob::{self, BlobError, PendingObject};
 use crate::error::{ApiError, ApiResult};
-use crate::render;
-
-/// A result up to this size is put together in memory.
-const MEMORY: usize = 256 << 10;
 
 /// Opus that is only repackaged takes milliseconds; this much means that something is wrong.
 const REMUX_TIME: Duration = Duration::from_secs(30);
@@ -69,7 +61,7 @@ async fn lanes(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Stored> {
 
 fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Stored> {
     let started = Instant::now();
-    let mut object = Object::new(&app.ingest.temporary);
+    let mut object = PendingObject::new(&app.ingest.temporary);
     let options = Options {
         limits: Limits {
             max_duration_ms: app.config.max_duration_ms,
@@ -87,78 +79,15 @@ fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Store
 
     let put = Instant::now();
     let key = blob::message_key(id);
-    let size_bytes = object.len;
-    let sha256 = object.put(app, &key)?;
+    let object = object.put(&app.blobs, &key)?;
     metrics::histogram!("voxpost_object_put_seconds").record(put.elapsed());
     Ok(Stored {
         id,
         normalised,
         key,
-        size_bytes,
-        sha256,
+        size_bytes: object.size_bytes,
+        sha256: object.sha256,
     })
-}
-
-/// The object while it is written: in memory while it is small, beyond that in an unnamed file.
-struct Object<'a> {
-    temporary: &'a Path,
-    buffer: Vec<u8>,
-    file: Option<File>,
-    hash: Sha256,
-    len: u64,
-}
-
-impl<'a> Object<'a> {
-    fn new(temporary: &'a Path) -> Self {
-        Self {
-            temporary,
-            buffer: Vec::new(),
-            file: None,
-            hash: Sha256::new(),
-            len: 0,
-        }
-    }
-
-    /// Stores it and returns its hash.
-    fn put(mut self, app: &App, key: &str) -> Result<String, BlobError> {
-        if self.file.is_some() {
-            self.spill()?;
-        }
-        match self.file {
-            None => app.blobs.put_blocking(key, self.buffer.into())?,
-            Some(mut file) => {
-                file.rewind()?;
-                app.blobs.put_file_blocking(key, &mut file)?;
-            }
-        }
-        Ok(render::hex(&self.hash.finalize()))
-    }
-
-    fn spill(&mut self) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(self.temporary)?),
-        };
-        file.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
-}
-
-impl Write for Object<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hash.update(bytes);
-        self.len += bytes.len() as u64;
-        if self.buffer.len() + bytes.len() > MEMORY {
-            self.spill()?;
-        }
-        self.buffer.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The one table from what is wrong with a sound to the wire.

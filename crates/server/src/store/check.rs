@@ -45,6 +45,13 @@ pub(crate) async fn sounds(c: &mut Conn) -> sqlx::Result<Vec<Sound>> {
         .await
 }
 
+/// Objects that are renditions of messages.
+pub(crate) async fn renditions(c: &mut Conn) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("SELECT key FROM renditions")
+        .fetch_all(c)
+        .await
+}
+
 /// Objects that are about to be deleted.
 pub(crate) async fn deletions(c: &mut Conn) -> sqlx::Result<HashSet<String>> {
     let keys: Vec<String> = sqlx::query_scalar("SELECT key FROM object_deletions")

@@ -43,11 +43,14 @@ pub(crate) async fn put_off(c: &mut Conn, key: &str, until: Timestamp) -> sqlx::
     Ok(())
 }
 
-/// Whether a message has this object.
+/// Whether a message has this object, as its own or as a rendition.
 pub(crate) async fn is_needed(c: &mut Conn, message_id: Uuid, key: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM messages WHERE id = $1 AND audio_key = $2)")
-        .bind(message_id)
-        .bind(key)
-        .fetch_one(c)
-        .await
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE id = $1 AND audio_key = $2)
+             OR EXISTS (SELECT 1 FROM renditions WHERE message_id = $1 AND key = $2)",
+    )
+    .bind(message_id)
+    .bind(key)
+    .fetch_one(c)
+    .await
 }

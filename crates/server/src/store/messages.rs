@@ -7,7 +7,7 @@ use voxpost_proto::Timestamp;
 use super::Conn;
 use super::deletions;
 use super::events::{self, EventType, NewEvent};
-use super::playback;
+use super::{playback, renditions};
 
 /// A row of `messages` with its sender's names.
 #[derive(Clone, Debug, Default, FromRow)]
@@ -334,7 +334,7 @@ pub(crate) async fn of_sender(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<Vec
         .await
 }
 
-/// Turns a message into a tombstone: nothing of its content stays, its object is to be deleted, and the others are told if
+/// Turns a message into a tombstone: nothing of its content stays, its objects are to be deleted, and the others are told if
 /// they ever saw it.
 pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
@@ -351,6 +351,7 @@ pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sq
     if let Some(key) = &row.audio_key {
         deletions::add(c, key, now).await?;
     }
+    renditions::forget_message(c, row.id, now).await?;
     if row.seq.is_some() {
         tell(c, EventType::MessageDeleted, row, now).await?;
     }

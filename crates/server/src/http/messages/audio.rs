@@ -12,8 +12,10 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
+use voxpost_audio::Rendition;
 use voxpost_proto::{ErrorCode, Problem};
 
+use super::negotiate;
 use super::range::{self, Selection};
 use crate::app::App;
 use crate::auth::Caller;
@@ -22,7 +24,8 @@ use crate::domain::access::Action;
 use crate::error::{ApiError, ApiResult};
 use crate::http::extract::{Path, Query};
 use crate::store::messages::MessageRow;
-use crate::{access, clock, render};
+use crate::store::renditions::Made;
+use crate::{access, clock, render, renditions};
 
 /// What is sent in one piece, without streaming.
 const AT_ONCE: u64 = 256 << 10;
@@ -34,7 +37,8 @@ const CACHE: &str = "private, max-age=600";
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// `ogg` is the canonical object.
+    /// One of the message's `audio.formats`: `ogg` is the canonical object, `webm` and `mp4` hold the same packets, `wav` is
+    /// 16 kHz mono. Without it `Accept` chooses.
     format: Option<String>,
     /// Of a signed path: whose it is.
     u: Option<String>,
@@ -44,20 +48,22 @@ pub(crate) struct Wanted {
     sig: Option<String>,
 }
 
-/// The sound of a message, whole or in part. With the token of a member, or by the signed path in `audio.url`; membership and
-/// deletion are looked at each time.
+/// The sound of a message, whole or in part. With the token of a member, or by the signed path in `audio.url`, to which
+/// `&format=` may be added; membership and deletion are looked at each time. Formats other than `ogg` are made when they are
+/// first asked for.
 #[utoipa::path(
     method(get, head), path = "/v1/messages/{id}/audio", tag = "messages",
     security((), ("bearer" = [])),
     params(("id" = Uuid, Path, description = "The message"), Wanted),
     responses(
-        (status = 200, content_type = "audio/ogg", description = "All of it"),
-        (status = 206, content_type = "audio/ogg", description = "The part that `Range` asks for"),
+        (status = 200, content_type = "audio/*", description = "All of it"),
+        (status = 206, content_type = "audio/*", description = "The part that `Range` asks for"),
         (status = 304, description = "As in `If-None-Match`"),
         (status = 401, body = Problem, description = "`unauthenticated`: no token, or the signed path has expired"),
         (status = 404, body = Problem, description = "`not_found`"),
-        (status = 406, body = Problem, description = "`not_acceptable`"),
+        (status = 406, body = Problem, description = "`not_acceptable`: not one of `audio.formats`"),
         (status = 416, description = "There are no such bytes"),
+        (status = 503, body = Problem, description = "`unavailable`: too much is being made in other formats"),
     ),
 )]
 pub(crate) async fn audio(State(app): State<App>, mut parts: Parts) -> ApiResult<Response> {
@@ -68,23 +74,43 @@ pub(crate) async fn audio(State(app): State<App>, mut parts: Parts) -> ApiResult
         let mut c = app.store.read().await?;
         access::message(&mut c, user_id, id, Action::See).await?.0
     };
-    let (Some(key), Some(len)) = (row.audio_key.as_deref(), size(&row)) else {
-        return Err(ApiError::not_found());
-    };
-    negotiate(&wanted, &parts.headers)?;
+    let canonical = canonical(&row).ok_or_else(ApiError::not_found)?;
+    let rendition = negotiate(&wanted, &parts.headers)?;
+    if rendition == Rendition::Ogg {
+        return answer(&app, &parts, id, rendition, &canonical).await;
+    }
+    let made = renditions::get(&app, id, &canonical.key, rendition).await?;
+    match answer(&app, &parts, id, rendition, &made).await {
+        // It is lost, but what it was made of is there.
+        Err(error) if error.code() == ErrorCode::NotFound => {
+            renditions::forget(&app, id, rendition).await?;
+            let made = renditions::get(&app, id, &canonical.key, rendition).await?;
+            answer(&app, &parts, id, rendition, &made).await
+        }
+        answered => answered,
+    }
+}
 
-    let etag = format!("\"{}\"", row.audio_sha256.as_deref().unwrap_or_default());
-    let mut response = match selection(&parts, &etag, len) {
+async fn answer(
+    app: &App,
+    parts: &Parts,
+    id: Uuid,
+    rendition: Rendition,
+    made: &Made,
+) -> ApiResult<Response> {
+    let len = u64::try_from(made.bytes).map_err(ApiError::internal)?;
+    let etag = format!("\"{}\"", made.sha256);
+    let mut response = match selection(parts, &etag, len) {
         None => StatusCode::NOT_MODIFIED.into_response(),
         Some(Selection::Unsatisfiable) => {
             let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
             insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
             response
         }
-        Some(Selection::Whole) => send(&app, &parts.method, key, 0..len).await?,
+        Some(Selection::Whole) => send(app, &parts.method, &made.key, 0..len).await?,
         Some(Selection::Part(part)) => {
             let content_range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
-            let mut response = send(&app, &parts.method, key, part).await?;
+            let mut response = send(app, &parts.method, &made.key, part).await?;
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             insert(&mut response, header::CONTENT_RANGE, &content_range);
             response
@@ -100,10 +126,10 @@ pub(crate) async fn audio(State(app): State<App>, mut parts: Parts) -> ApiResult
         HeaderValue::from_static("nosniff"),
     );
     if response.status().is_success() {
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(render::OGG_OPUS));
+        let media_type = HeaderValue::from_static(rendition.media_type());
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         // Nothing of the sender's in it: the name is made of the id alone.
-        let name = format!("inline; filename=\"voice-{id}.ogg\"");
+        let name = format!("inline; filename=\"voice-{id}.{}\"", rendition.name());
         insert(&mut response, header::CONTENT_DISPOSITION, &name);
     }
     Ok(response)
@@ -137,30 +163,37 @@ fn bad_link() -> ApiError {
     )
 }
 
-fn size(row: &MessageRow) -> Option<u64> {
-    u64::try_from(row.audio_bytes?).ok()
+/// The stored object; None until there is one.
+fn canonical(row: &MessageRow) -> Option<Made> {
+    Some(Made {
+        key: row.audio_key.clone()?,
+        bytes: row.audio_bytes?,
+        sha256: row.audio_sha256.clone()?,
+    })
 }
 
-fn negotiate(wanted: &Wanted, headers: &HeaderMap) -> ApiResult<()> {
-    let acceptable = match wanted.format.as_deref() {
-        Some(format) => format == "ogg",
+fn negotiate(wanted: &Wanted, headers: &HeaderMap) -> ApiResult<Rendition> {
+    let chosen = match wanted.format.as_deref() {
+        Some(format) => Rendition::by_name(format),
         None => {
             let accept: Vec<&str> = headers
                 .get_all(header::ACCEPT)
                 .iter()
                 .filter_map(|value| value.to_str().ok())
                 .collect();
-            range::accepts_ogg(&accept.join(","))
+            negotiate::choose(&accept.join(","), Rendition::AVAILABLE)
         }
     };
-    if acceptable {
-        Ok(())
-    } else {
-        Err(ApiError::new(
+    chosen.ok_or_else(|| {
+        let forms: Vec<String> = Rendition::AVAILABLE
+            .iter()
+            .map(|rendition| format!("`{}` ({})", rendition.name(), rendition.media_type()))
+            .collect();
+        ApiError::new(
             ErrorCode::NotAcceptable,
-            "This sound is available as `ogg` (audio/ogg; codecs=opus).",
-        ))
-    }
+            format!("This sound is available as {}.", forms.join(", ")),
+        )
+    })
 }
 
 /// None when the caller has it already.

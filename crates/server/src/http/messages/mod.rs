@@ -7,6 +7,8 @@ pub(super) mod delete;
 mod form;
 pub(super) mod get;
 pub(super) mod list;
+mod negotiate;
 mod range;
 #[cfg(test)]
 mod tests;
+pub(super) mod waveform;

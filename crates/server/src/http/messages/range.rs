@@ -1,4 +1,4 @@
-//! Which bytes of an object a request asks for (RFC 9110 §14), and in which form (§12.5.1). Pure.
+//! Which bytes of an object a request asks for (RFC 9110 §14). Pure.
 
 use std::ops::Range;
 
@@ -55,31 +55,6 @@ pub(super) fn lists(header: &str, etag: &str) -> bool {
             .any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// Whether an `Accept` header takes Ogg Opus.
-pub(super) fn accepts_ogg(header: &str) -> bool {
-    // The most specific range that matches decides.
-    let mut best: Option<(u8, bool)> = None;
-    for range in header.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let specific = match media.as_str() {
-            "audio/ogg" | "audio/opus" | "application/ogg" => 2,
-            "audio/*" => 1,
-            "*/*" => 0,
-            _ => continue,
-        };
-        let refused = parts
-            .filter_map(|part| part.split_once('='))
-            .any(|(name, value)| {
-                name.trim().eq_ignore_ascii_case("q") && value.trim().parse::<f32>().is_ok_and(|q| q <= 0.0)
-            });
-        if best.is_none_or(|(found, _)| specific >= found) {
-            best = Some((specific, !refused));
-        }
-    }
-    header.trim().is_empty() || best.is_some_and(|(_, taken)| taken)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,30 +94,5 @@ mod tests {
         assert!(lists("*", "\"a\""));
         assert!(!lists("\"b\"", "\"a\""));
         assert!(!lists("", "\"a\""));
-    }
-
-    #[test]
-    fn accept_takes_ogg_by_name_by_kind_and_by_anything() {
-        for good in [
-            "",
-            "*/*",
-            "audio/*",
-            "audio/ogg",
-            "audio/ogg; codecs=opus",
-            "audio/mp4, */*;q=0.1",
-            "audio/webm,audio/ogg,audio/wav,audio/*;q=0.9,application/ogg;q=0.7,video/*;q=0.6,*/*;q=0.5",
-        ] {
-            assert!(accepts_ogg(good), "{good}");
-        }
-        for bad in [
-            "audio/mp4",
-            "application/json",
-            "audio/ogg;q=0",
-            "*/*, audio/ogg;q=0",
-            "audio/ogg;q=0.0, */*",
-            "text/html",
-        ] {
-            assert!(!accepts_ogg(bad), "{bad}");
-        }
     }
 }

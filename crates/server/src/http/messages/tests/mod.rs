@@ -3,8 +3,10 @@
 mod delete;
 mod later;
 mod list;
+mod renditions;
 mod send;
 mod sound;
+mod waveform;
 
 use axum::body::Body;
 use axum::http::{Request, header};
@@ -120,4 +122,19 @@ pub(super) fn request(token: &str, conversation: Uuid, body: Vec<u8>) -> Request
         .header(header::CONTENT_LENGTH, body.len())
         .body(Body::from(body))
         .unwrap()
+}
+
+/// 16-bit samples as a file.
+pub(super) fn wav(rate: u32, data: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(data.len()).unwrap();
+    let mut file = Vec::new();
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&(len + 36).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend_from_slice(&rate.to_le_bytes());
+    file.extend_from_slice(&(rate * 2).to_le_bytes());
+    file.extend_from_slice(b"\x02\0\x10\0data");
+    file.extend_from_slice(&len.to_le_bytes());
+    file.extend_from_slice(data);
+    file
 }

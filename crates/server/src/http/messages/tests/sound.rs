@@ -3,7 +3,7 @@ use axum::http::{Method, Request, header};
 use voxpost_proto::ErrorCode;
 use voxpost_proto::api::{AudioUrl, Message};
 
-use super::{CHROMIUM, MP3, Stage, form, request};
+use super::{CHROMIUM, MP3, Stage, form, request, wav};
 use crate::render::hex;
 use crate::testing::Answer;
 use sha2::{Digest, Sha256};
@@ -75,43 +75,6 @@ async fn a_long_sound_is_streamed_whole_and_in_parts() {
         format!("bytes 1000-299999/{}", whole.len())
     );
     assert_eq!(part.body, whole[1000..300_000]);
-}
-
-fn wav(rate: u32, data: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(data.len()).unwrap();
-    let mut file = Vec::new();
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&(len + 36).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    file.extend_from_slice(&rate.to_le_bytes());
-    file.extend_from_slice(&(rate * 2).to_le_bytes());
-    file.extend_from_slice(b"\x02\0\x10\0data");
-    file.extend_from_slice(&len.to_le_bytes());
-    file.extend_from_slice(data);
-    file
-}
-
-#[tokio::test]
-async fn accept_and_format_choose_what_there_is() {
-    let stage = Stage::new().await;
-    let message = stage.say(CHROMIUM).await;
-    for accept in ["*/*", "audio/*", "audio/ogg", "audio/webm, audio/ogg;q=0.5"] {
-        fetch(&stage, Method::GET, &message, &[("accept", accept)])
-            .await
-            .expect(200);
-    }
-    let refused = fetch(&stage, Method::GET, &message, &[("accept", "audio/mp4")]).await;
-    assert!(refused.problem(ErrorCode::NotAcceptable).contains("ogg"));
-    let path = format!("/v1/messages/{}/audio?format=", message.id);
-    stage
-        .app
-        .get(&format!("{path}ogg"), &stage.ben.token)
-        .await
-        .expect(200);
-    for other in ["wav", "mp4", "", "OGG", "../ogg"] {
-        let answer = stage.app.get(&format!("{path}{other}"), &stage.ben.token).await;
-        answer.problem(ErrorCode::NotAcceptable);
-    }
 }
 
 #[tokio::test]
