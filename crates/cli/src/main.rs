@@ -12,6 +12,7 @@ mod draw;
 mod exit;
 mod failure;
 mod format;
+mod picture;
 mod play;
 mod run;
 mod screen;

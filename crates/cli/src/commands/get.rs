@@ -139,7 +139,7 @@ async fn save(
 
 /// A temporary file is private; a finished download is as readable as any other file of its owner.
 #[cfg(unix)]
-fn give_usual_mode(file: &std::fs::File) -> io::Result<()> {
+pub(super) fn give_usual_mode(file: &std::fs::File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let umask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::umask(umask);
@@ -147,7 +147,7 @@ fn give_usual_mode(file: &std::fs::File) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn give_usual_mode(_file: &std::fs::File) -> io::Result<()> {
+pub(super) fn give_usual_mode(_file: &std::fs::File) -> io::Result<()> {
     Ok(())
 }
 

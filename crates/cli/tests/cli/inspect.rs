@@ -1,5 +1,8 @@
 //! `voxpost inspect`.
 
+use std::collections::HashSet;
+use std::process::Command;
+
 use voxpost_testkit::Clip;
 
 use crate::exit;
@@ -69,6 +72,50 @@ async fn a_waveform_is_drawn_for_people_without_colour_codes_in_a_pipe() {
         .expect_code(exit::OK)
         .text();
     assert!(painted.contains("\u{1b}[36m"), "{painted}");
+}
+
+/// A picture as ffmpeg reads it: red, green, blue.
+fn pixels(png: &std::path::Path) -> Vec<[u8; 3]> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i", png.to_str().unwrap()])
+        .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success() && output.stderr.is_empty());
+    output.stdout.as_chunks::<3>().0.to_vec()
+}
+
+#[tokio::test]
+async fn a_picture_shows_the_sound_and_not_another_one() {
+    let shell = Shell::new();
+    let webm = Clip::webm(4.0, 300);
+    shell.write("a.webm", &webm.bytes);
+    let narrow = webm.as_ffmpeg_writes(&["-ar", "8000", "-ac", "2", "-f", "wav"]);
+    shell.write("a.wav", &narrow.bytes);
+    shell.write("other.webm", &Clip::webm(1.0, 900).bytes);
+    let mut pictures = Vec::new();
+    for file in ["a.webm", "a.wav", "other.webm"] {
+        let arguments = ["inspect", file, "--png", "out.png", "--json"];
+        let report = shell.run(&arguments).await.expect_code(exit::OK).object();
+        assert!(report["duration_ms"].as_u64() > Some(900));
+        let picture = pixels(&shell.path("out.png"));
+        assert_eq!(picture.len(), 1_600 * 1_040, "{file}");
+        let colours: HashSet<_> = picture.iter().collect();
+        assert!(colours.len() > 200, "{file}: {} colours", colours.len());
+        pictures.push(picture);
+    }
+    let differ = |a: &[[u8; 3]], b: &[[u8; 3]]| a.iter().zip(b).filter(|(a, b)| a != b).count();
+    assert!(differ(&pictures[0], &pictures[2]) > 100_000);
+
+    shell.write("a.txt", b"no sound in here, just words");
+    let refused = shell.run(&["inspect", "a.txt", "--png", "none.png"]).await;
+    refused.expect_code(exit::FILE);
+    let lost = shell
+        .run(&["inspect", "a.webm", "--png", "no/such/dir/x.png"])
+        .await;
+    lost.expect_code(exit::FILE);
+    let left = std::fs::read_dir(shell.path(".")).unwrap().count();
+    assert_eq!(left, 5, "four sounds and a picture: no half file");
 }
 
 #[tokio::test]
