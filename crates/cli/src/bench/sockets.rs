@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use voxpost_client::Uuid;
+use voxpost_client::{Client, Uuid};
 
 use super::SocketArgs;
 use super::clips::WEBM_10_S;
@@ -152,7 +152,12 @@ pub(super) async fn connect_all(
     let mut connecting = FuturesUnordered::new();
     for number in 0..count as usize {
         let token = &people[number % people.len()].token;
-        connecting.push(connect(subject.authority(), source(number), token));
+        connecting.push(connect(
+            subject.authority(),
+            source(number),
+            token,
+            Client::new_id()?,
+        ));
         if connecting.len() == HANDSHAKES
             && let Some(socket) = connecting.next().await
         {
@@ -172,8 +177,13 @@ fn source(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, more, 1)
 }
 
-/// Connects, says hello and waits until it is live.
-async fn connect(authority: &str, source: Ipv4Addr, token: &str) -> tungstenite::Result<Socket> {
+/// Connects, says hello as a device of its own and waits until it is live.
+async fn connect(
+    authority: &str,
+    source: Ipv4Addr,
+    token: &str,
+    device: Uuid,
+) -> tungstenite::Result<Socket> {
     let stream = match authority.parse::<SocketAddrV4>() {
         Ok(there) if there.ip().is_loopback() && !source.eq(&Ipv4Addr::LOCALHOST) => {
             let from = TcpSocket::new_v4()?;
@@ -198,7 +208,8 @@ async fn connect(authority: &str, source: Ipv4Addr, token: &str) -> tungstenite:
         .read_buffer_size(2048)
         .write_buffer_size(0);
     let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
-    socket.send(Message::text(r#"{"type":"hello"}"#)).await?;
+    let hello = format!(r#"{{"type":"hello","device_id":"{device}"}}"#);
+    socket.send(Message::text(hello)).await?;
     while let Some(message) = socket.next().await {
         if is_text_with(&message?, r#""type":"synced""#) {
             return Ok(socket);
