@@ -139,6 +139,7 @@ export class Player extends EventTarget {
     this.#tellCurrent();
     const at = await positions.begin(message);
     if (this.#message?.id !== message.id || this.#ready) return;
+    if (at === null) return this.stop();
     this.#ready = true;
     this.#silences = silences(message.speech, message.duration_ms ?? 0);
     sound.load(message, at);
@@ -254,7 +255,7 @@ export class Player extends EventTarget {
     const message = /** @type {Message} */ (this.#message);
     if (sound.wanted) return;
     const at = await positions.begin(message);
-    if (this.#message?.id !== message.id || sound.wanted) return;
+    if (at === null || this.#message?.id !== message.id || sound.wanted) return;
     if (Math.abs(at - sound.positionMs) > 1) sound.seek(at);
     this.#start();
   }

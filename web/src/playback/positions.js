@@ -103,15 +103,14 @@ export class Positions extends EventTarget {
   /**
    * Where to begin to play now. Takes the message over from other tabs.
    * @param {Message} message
-   * @returns {Promise<number>}
+   * @returns {Promise<number | null>}  null: another tab was quicker, or the person is gone
    */
   async begin(message) {
     const seat = await this.open(message);
-    if (!seat) return 0;
-    return beginAt(seat.machine.positionMs, seat.touchedAt, seat.durationMs, this.#means.now());
+    return seat && beginAt(seat.machine.positionMs, seat.touchedAt, seat.durationMs, this.#means.now());
   }
 
-  /** @param {Message} message @returns {Promise<Seat | null>}  null: the person is gone */
+  /** @param {Message} message @returns {Promise<Seat | null>}  null as above */
   async open(message) {
     const { id } = message;
     while (this.#opening.has(id)) await this.#opening.get(id);
@@ -193,11 +192,15 @@ export class Positions extends EventTarget {
   /** @param {Message} message */
   async #open({ id, duration_ms, playback }) {
     const userId = this.#userId;
-    const release = await this.#means.tabs.take(id, () => this.#lost(id));
+    let lost = false;
+    const release = await this.#means.tabs.take(id, () => {
+      lost = true;
+      this.#lost(id);
+    });
     const kept = await this.#means.journals.get(userId, id).catch(() => undefined);
     const journal = kept?.journal ?? null;
     const server = await this.#ask(id, playback, journal?.moved ?? false);
-    if (!userId || userId !== this.#userId) {
+    if (lost || !userId || userId !== this.#userId) {
       release();
       return null;
     }
