@@ -52,7 +52,8 @@ audit: setup ## Licences, duplicate versions and sources of all dependencies (ca
 bench: setup ## Load and sound benchmarks, release build: docs/benchmarks.md says what they mean
 	scripts/bench.sh
 
-bench-loss: setup-test ## Speech behind lossy networks, scored by PESQ and STOI: the table of docs/jitter-buffer.md
+bench-loss: ## Speech behind lossy networks, scored by PESQ and STOI: the table of docs/jitter-buffer.md
+	@scripts/setup.sh bench-loss
 	scripts/bench-loss/run.sh
 
 soak: setup-test ## Hours of proof: kills, mutated files, fuzzing (SOAK_MINUTES, default 30)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh run|test|codecs: makes sure that the tools are there. On Debian and Ubuntu it installs what is missing (as root or
-# by sudo); elsewhere it names each missing tool and what it is called there. It never changes what is already there.
+# setup.sh run|test|codecs|bench-loss: makes sure that the tools are there. On Debian and Ubuntu it installs what is missing (as
+# root or by sudo); elsewhere it names each missing tool and what it is called there. It never changes what is already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${1:-run}
@@ -28,6 +28,11 @@ pulseaudio|pulseaudio|is the loudspeaker of the tests
 parec|pulseaudio-utils|records what comes out of it
 alsa-pulse|libasound2-plugins|leads sound to it
 '
+loss_tools='
+python3|python3|scores speech
+venv|python3-venv|installs what scores it
+python-h|python3-dev|compiles what scores it
+'
 
 codec_tools='
 ffmpeg|ffmpeg|makes and checks sound files of every format
@@ -37,6 +42,8 @@ clang|clang libclang-dev|reads the headers of libxaac
 have() {
   case $1 in
     chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+    venv) python3 -c 'import ensurepip' ;;
+    python-h) test -f "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ;;
     alsa) pkg-config --exists alsa ;;
     alsa-pulse) ls /usr/lib*/*/alsa-lib/libasound_module_pcm_pulse.so || ls /usr/lib*/alsa-lib/libasound_module_pcm_pulse.so ;;
     *) command -v "$1" ;;
@@ -51,8 +58,11 @@ missing() {
 }
 
 tools=$run_tools
-[ "$mode" = test ] && tools=$run_tools$test_tools
-[ "$mode" = codecs ] && tools=$run_tools$codec_tools
+case $mode in
+  test) tools=$run_tools$test_tools ;;
+  codecs) tools=$run_tools$codec_tools ;;
+  bench-loss) tools=$run_tools$test_tools$loss_tools ;;
+esac
 todo=$(missing "$tools")
 
 if [ -n "$todo" ] && command -v apt-get >/dev/null 2>&1; then
@@ -91,7 +101,7 @@ if [ "$(printf '%s\n%s\n' "$wanted" "$actual" | sort -V | head -n 1)" != "$wante
   exit 1
 fi
 
-if [ "$mode" = test ]; then
+if [ "$mode" = test ] || [ "$mode" = bench-loss ]; then
   major=$(node -p 'process.versions.node.split(".")[0]')
   if [ "$major" -lt 18 ]; then
     echo "Node.js $major is too old for the web client's tests; 18 or newer is needed." >&2

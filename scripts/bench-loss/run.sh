@@ -6,10 +6,8 @@ cd "$(dirname "$0")/../.."
 work=${CARGO_TARGET_DIR:-target}/bench-loss
 mkdir -p "$work/out"
 rm -f "$work"/out/*
-if [ ! -x "$work/venv/bin/python" ]; then
-  python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet -r scripts/bench-loss/requirements.txt
-fi
+[ -x "$work/venv/bin/pip" ] || python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet -r scripts/bench-loss/requirements.txt
 # The first clip is the warm-up; half a second of silence stands between two.
 inputs=() chain=() n=0
 for clip in es-mx katiesteve-1 jfk vosk katiesteve-2; do
