@@ -237,3 +237,38 @@ fn any_place_can_be_sought() {
         }
     }
 }
+
+#[cfg(any(feature = "enc-aac", feature = "enc-mp3"))]
+#[test]
+fn what_is_encoded_anew_is_the_same_sound_at_the_same_time() {
+    for name in ["opusenc.ogg", "chromium.webm"] {
+        let message = message(name);
+        let ogg = message.dir.path().join("message.ogg");
+        let expected = decoded(&ogg, &["-c:a", "libopus"], "48000");
+        for rendition in [Rendition::M4a, Rendition::Mp3] {
+            if !Rendition::AVAILABLE.contains(&rendition) {
+                continue;
+            }
+            let heard = decoded(&message.file(rendition), &[], "48000");
+            assert!(
+                (-1_200..1_200).contains(&(heard.len() as i64 - expected.len() as i64)),
+                "{name} {rendition:?}: {} and not {}",
+                heard.len(),
+                expected.len()
+            );
+            let place = 60_000..84_000;
+            let likeness = |lag: i64| -> f32 {
+                let start = (place.start as i64 + lag) as usize;
+                let pairs = expected[place.clone()].iter().zip(&heard[start..]);
+                pairs.map(|(a, b)| a * b).sum()
+            };
+            let best = (-3_000..3_000)
+                .max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)))
+                .unwrap();
+            assert!(best.abs() <= 48, "{name} {rendition:?}: {best} samples late");
+            let start = (place.start as i64 + best) as usize;
+            let alike = snr_db(&expected[place], &heard[start..]);
+            assert!(alike > 5.0, "{name} {rendition:?}: {alike} dB");
+        }
+    }
+}

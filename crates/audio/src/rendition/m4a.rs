@@ -1,6 +1,6 @@
 //! AAC-LC in MP4: 64 kbit/s mono at 48 kHz, by libxaac.
 
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::num::NonZeroU32;
 
 use xaac_rs::{Encoder, EncoderConfig, OutputFormat, Profile};

@@ -54,10 +54,6 @@ pub fn render(
         Rendition::M4a => m4a::write(&plan, &mut input, output, scratch, cancelled)?,
         #[cfg(feature = "enc-mp3")]
         Rendition::Mp3 => mp3::write(&plan, &mut input, output, scratch, cancelled)?,
-        #[cfg_attr(
-            all(feature = "enc-aac", feature = "enc-mp3"),
-            expect(unreachable_patterns, reason = "every rendition is built in")
-        )]
         other => {
             let _ = scratch;
             return Err(Error::unsupported(format!(

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroU32;
 
-use mp3lame_encoder::{Bitrate, Builder, FlushNoGap, Mode, MonoPcm, Quality, max_required_buffer_size};
+use mp3lame_encoder::{Bitrate, Builder, FlushGap, Mode, MonoPcm, Quality, max_required_buffer_size};
 
 use super::Scratch;
 use super::plan::Plan;
@@ -45,7 +45,7 @@ pub(super) fn write(
     })?;
     bytes.clear();
     bytes.reserve(FLUSH_BYTES);
-    encoder.flush_to_vec::<FlushNoGap>(&mut bytes).map_err(broken)?;
+    encoder.flush_to_vec::<FlushGap>(&mut bytes).map_err(broken)?;
     scratch.write_all(&bytes)?;
 
     // The first frame was left empty for the tag, whose contents are known only now.
