@@ -12,7 +12,7 @@ ABSBIN = $(abspath $(BIN))
 ALL := --features voxpost/sound
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-codecs lint audit bench bench-loss soak setup setup-test
+.PHONY: help run build test test-codecs lint audit bench bench-loss bench-noise soak setup setup-test
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench: setup ## Load and sound benchmarks, release build: docs/benchmarks.md say
 bench-loss: ## Speech behind lossy networks, scored by PESQ and STOI: the table of docs/jitter-buffer.md
 	@scripts/setup.sh bench-loss
 	scripts/bench-loss/run.sh
+
+bench-noise: setup-test ## Noisy speech before and after the capture chain, scored by PESQ and STOI: a table of docs/benchmarks.md
+	scripts/bench-noise/run.sh
 
 soak: setup-test ## Hours of proof: kills, mutated files, fuzzing (SOAK_MINUTES, default 30)
 	scripts/soak.sh

@@ -11,9 +11,11 @@
 #![deny(clippy::disallowed_methods)]
 
 mod analysis;
+mod capture;
 mod container;
 mod decode;
 mod error;
+pub mod features;
 mod inspect;
 mod limits;
 mod normalise;
@@ -29,6 +31,9 @@ mod transcode;
 mod voice;
 
 pub use analysis::{Analyser, Analysis, analyse_ogg};
+pub use capture::{
+    CaptureChain, CaptureSettings, MicrophoneCheck, MicrophoneLevels, MicrophoneVerdict, NoiseReduction,
+};
 pub use container::Input;
 pub use container::ogg::OggOpusWriter;
 pub use error::Error;
