@@ -56,7 +56,8 @@ bench-loss: ## Speech behind lossy networks, scored by PESQ and STOI: the table 
 	@scripts/setup.sh bench-loss
 	scripts/bench-loss/run.sh
 
-bench-noise: setup-test ## Noisy speech before and after the capture chain, scored by PESQ and STOI: a table of docs/benchmarks.md
+bench-noise: ## Noisy speech before and after the capture chain, scored by PESQ and STOI: a table of docs/benchmarks.md
+	@scripts/setup.sh bench-loss
 	scripts/bench-noise/run.sh
 
 soak: setup-test ## Hours of proof: kills, mutated files, fuzzing (SOAK_MINUTES, default 30)

@@ -5,9 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=${CARGO_TARGET_DIR:-target}/bench-noise
 mkdir -p "$work"
-if [ ! -x "$work/venv/bin/python" ]; then
-  python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet -r scripts/bench-noise/requirements.txt
-fi
+[ -x "$work/venv/bin/pip" ] || python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet -r scripts/bench-noise/requirements.txt
 cargo build --locked --quiet -p voxpost-audio --example clean_up
 "$work/venv/bin/python" scripts/bench-noise/score.py "${CARGO_TARGET_DIR:-target}/debug/examples/clean_up" "$work"

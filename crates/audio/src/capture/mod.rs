@@ -5,6 +5,7 @@ mod gate;
 mod high_pass;
 mod limiter;
 mod microphone;
+mod noisiness;
 mod suppress;
 
 pub use chain::{CaptureChain, CaptureSettings, NoiseReduction};
