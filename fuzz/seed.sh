@@ -3,10 +3,24 @@
 set -eu
 cd "$(dirname "$0")"
 fixtures=../crates/audio/fixtures
-for target in ogg webm mp4 normalise opus_packet; do mkdir -p "corpus/$target"; done
+for target in ogg webm mp4 caf amr wav aiff flac frames normalise opus_packet; do mkdir -p "corpus/$target"; done
 cp "$fixtures"/opus/*.ogg corpus/ogg/
 cp "$fixtures"/opus/*.webm corpus/webm/
 cp "$fixtures"/opus/*.mp4 corpus/mp4/
+cp "$fixtures"/opus/*.caf "$fixtures"/sound/*.caf corpus/caf/
+cp "$fixtures"/sound/*.ogg "$fixtures"/sound/*.oga corpus/ogg/
+cp "$fixtures"/sound/*.webm "$fixtures"/sound/*.mka corpus/webm/
+cp "$fixtures"/sound/*.mp4 "$fixtures"/sound/*.m4a "$fixtures"/sound/*.3gp corpus/mp4/
+cp "$fixtures"/sound/*.wav corpus/wav/
+cp "$fixtures"/sound/*.aif* corpus/aiff/
+cp "$fixtures"/sound/*.flac corpus/flac/
+cp "$fixtures"/sound/*.mp3 "$fixtures"/sound/*.aac corpus/frames/
+for file in "$fixtures"/sound/*.amr; do
+  case $file in
+  *no-magic*) cp "$file" corpus/frames/ ;;
+  *) cp "$file" corpus/amr/ ;;
+  esac
+done
 find "$fixtures" -mindepth 2 -type f -size -64k -exec cp {} corpus/normalise/ \;
 # Packets: one of every configuration and way to pack frames, and the headers of a few files.
 i=0

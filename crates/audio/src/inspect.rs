@@ -72,7 +72,7 @@ pub fn inspect(mut input: impl Input, cancelled: &dyn Fn() -> bool) -> Result<Re
             });
         }
         (_, Track::Other(Codec::Other(codec))) => return Err(Error::Unsupported { codec }),
-        (source, Track::Other(_)) => source,
+        (source, _) => source,
     };
     decoded(&mut input, source, cancelled)
 }
@@ -115,6 +115,8 @@ fn bitrate(bytes: u64, frames: u64, rate: u64) -> u64 {
 fn codec_name(codec: &Codec) -> String {
     match codec {
         Codec::Other(name) => name.to_lowercase(),
+        Codec::AmrNb => "amr-nb".into(),
+        Codec::AmrWb => "amr-wb".into(),
         codec => format!("{codec:?}").to_lowercase(),
     }
 }

@@ -63,7 +63,7 @@ pub fn normalise(
                 });
             }
             Track::Other(Codec::Other(name)) => return Err(Error::Unsupported { codec: name }),
-            Track::Other(_) => source,
+            _ => source,
         }
     };
     let done = transcode(&mut input, &source, &mut output, options, cancelled)?;

@@ -1,10 +1,9 @@
 //! What some bytes are, by the bytes alone: never by a file name or a declared type.
 
-use crate::container::Track;
-use crate::container::mp4::Mp4Demux;
 use crate::container::ogg::OggDemux;
 use crate::container::source::Source;
 use crate::container::webm::WebmDemux;
+use crate::container::{Track, amr, caf, mp4};
 use crate::{Error, Input};
 
 /// The file format around the sound.
@@ -72,6 +71,10 @@ pub enum Codec {
     Aac,
     /// Apple Lossless.
     Alac,
+    /// AMR, also called AMR-NB.
+    AmrNb,
+    /// AMR-WB.
+    AmrWb,
     /// Another one, by the name people know.
     Other(String),
 }
@@ -108,23 +111,17 @@ pub(crate) fn open(input: &mut dyn Input) -> Result<(Probe, Track<'_>), Error> {
     let track = match container {
         Container::Ogg => OggDemux::open(source)?,
         Container::WebM => WebmDemux::open(source)?,
-        Container::Mp4 => Mp4Demux::open(source)?,
+        Container::Mp4 => mp4::open(source)?,
         Container::Wav => Track::Other(wav_codec(&mut source)?),
-        Container::Caf => Track::Other(caf_codec(&mut source)?),
+        Container::Caf => caf::open(source)?,
         Container::Mp3 => Track::Other(Codec::Mp3),
         Container::Adts => Track::Other(Codec::Aac),
         Container::Flac => Track::Other(Codec::Flac),
         Container::Aiff => Track::Other(Codec::Pcm),
-        Container::Amr if source.peek(9)?.starts_with(b"#!AMR-WB") => {
-            Track::Other(Codec::Other("AMR-WB".into()))
-        }
-        Container::Amr => Track::Other(Codec::Other("AMR-NB".into())),
+        Container::Amr => amr::open(source)?,
         Container::Silk => Track::Other(Codec::Other("SILK".into())),
     };
-    let (codec, remux) = match &track {
-        Track::Opus(_) => (Codec::Opus, true),
-        Track::Other(codec) => (codec.clone(), false),
-    };
+    let (codec, remux) = track.codec();
     let mime = mime(container, &codec);
     Ok((
         Probe {
@@ -137,8 +134,10 @@ pub(crate) fn open(input: &mut dyn Input) -> Result<(Probe, Track<'_>), Error> {
     ))
 }
 
-/// Longest stretch before the first frame of MP3 or ADTS: zeros, or what a tag's wrong size leaves.
+/// Longest stretch before the first frame of MP3 or ADTS: zeros, what a tag's wrong size leaves, or anything else.
 const MAX_LEAD: usize = 64 * 1024;
+/// Frames of one kind in a row that are no accident.
+const ROW_BEHIND_GARBAGE: u32 = 6;
 
 /// The container by its first bytes. The source stays at the beginning.
 fn container(source: &mut Source<'_>) -> Result<Container, Error> {
@@ -168,13 +167,31 @@ fn container(source: &mut Source<'_>) -> Result<Container, Error> {
     } else if at(0, b"#!SILK") || at(0, b"\x02#!SILK") {
         Container::Silk
     } else {
-        return frames(source);
+        return without_magic(source);
     };
     Ok(found)
 }
 
-/// MPEG audio and ADTS have no magic, only frames one after the other, perhaps behind ID3 tags.
-fn frames(source: &mut Source<'_>) -> Result<Container, Error> {
+/// Where the first frame of MPEG audio or ADTS is: what stands before it is of no use to a decoder.
+pub(crate) fn first_frame(input: &mut dyn Input) -> Result<u64, Error> {
+    Ok(frames(&mut Source::new(input)?)?.map_or(0, |(_, at)| at))
+}
+
+/// MPEG audio and ADTS have no magic, only frames one after the other, perhaps behind ID3 tags; AMR may have lost its magic.
+fn without_magic(source: &mut Source<'_>) -> Result<Container, Error> {
+    if let Some((container, _)) = frames(source)? {
+        return Ok(container);
+    }
+    let len = source.len();
+    let bytes = source.peek(4096)?;
+    match amr::without_magic(bytes, bytes.len() as u64 == len) {
+        Some(_) => Ok(Container::Amr),
+        None => Err(Error::Unrecognised),
+    }
+}
+
+/// Finds what frames there are, and the place of the first one. The source goes back to the beginning.
+fn frames(source: &mut Source<'_>) -> Result<Option<(Container, u64)>, Error> {
     let mut tagged = false;
     // Some writers put several tags.
     for _ in 0..4 {
@@ -187,27 +204,46 @@ fn frames(source: &mut Source<'_>) -> Result<Container, Error> {
             .fold(0, |size, &byte| size << 7 | u64::from(byte & 0x7F));
         source.skip(10 + size)?;
     }
+    let begin = source.position();
     let bytes = source.peek(MAX_LEAD)?;
-    if tagged && bytes.starts_with(b"fLaC") {
-        return Ok(Container::Flac);
-    }
-    let lead = if tagged {
-        bytes.len()
+    let found = if tagged && bytes.starts_with(b"fLaC") {
+        Some((Container::Flac, 0))
     } else {
-        bytes.iter().take_while(|&&byte| byte == 0).count() + 1
+        // Behind a tag or zeros two frames are enough, behind other bytes it takes a row of them.
+        let lead = bytes.iter().take_while(|&&byte| byte == 0).count();
+        (0..bytes.len()).find_map(|at| {
+            let needed = if tagged || at <= lead {
+                2
+            } else {
+                ROW_BEHIND_GARBAGE
+            };
+            Some((row(&bytes[at..], needed)?, at as u64))
+        })
     };
-    let found = (0..lead.min(bytes.len())).find_map(|at| frame_kind(&bytes[at..]));
     source.seek(0)?;
-    found.ok_or(Error::Unrecognised)
+    Ok(found.map(|(container, at)| (container, begin + at)))
 }
 
-/// Whether a frame begins here and another of the same kind follows it, or the file ends within the first.
-fn frame_kind(bytes: &[u8]) -> Option<Container> {
-    let (kind, length) = frame(bytes)?;
-    match bytes.get(length..) {
-        Some(next) if next.len() >= 7 => frame(next).is_some_and(|(next, _)| next == kind).then_some(kind),
-        _ => Some(kind),
+/// Whether this many frames of the same kind follow one another here, or as many as there is room for.
+fn row(bytes: &[u8], needed: u32) -> Option<Container> {
+    let first = frame(bytes)?;
+    let same = |b: &[u8]| b[1] == bytes[1] && b[2] & 0x0C == bytes[2] & 0x0C;
+    let mut next = bytes.get(first.1..);
+    for n in 1..needed {
+        match next {
+            Some(after) if after.len() >= 7 => {
+                let (kind, length) = frame(after)?;
+                if kind != first.0 || !(same(after) || needed == 2) {
+                    return None;
+                }
+                next = after.get(length..);
+            }
+            // Garbage alone proves nothing.
+            _ if needed > 2 && n < 3 => return None,
+            _ => break,
+        }
     }
+    Some(first.0)
 }
 
 /// The kind and length of a frame of ADTS (ISO/IEC 14496-3 §1.A.2.2) or MPEG audio (ISO/IEC 11172-3 §2.4.2.3).
@@ -268,10 +304,15 @@ fn wav_codec(source: &mut Source<'_>) -> Result<Codec, Error> {
                 Some(0xFFFE) => tag(32),
                 format => format,
             };
+            if let Some(channels @ 33..) = tag(10) {
+                return Err(Error::unsupported(format!("sound with {channels} channels")));
+            }
             return Ok(match format {
                 Some(1 | 3 | 6 | 7) | None => Codec::Pcm,
                 Some(2 | 0x11) => Codec::Adpcm,
-                Some(0x55) => Codec::Other("MP3 in WAV".into()),
+                Some(0x50 | 0x55) => Codec::Mp3,
+                Some(0x31) => Codec::Other("GSM 6.10".into()),
+                Some(0x45) => Codec::Other("G.726".into()),
                 Some(other) => Codec::Other(format!("WAV format 0x{other:04x}")),
             });
         }
@@ -279,28 +320,6 @@ fn wav_codec(source: &mut Source<'_>) -> Result<Codec, Error> {
         at += 8 + size + size % 2;
     }
     Err(Error::corrupt("a WAV file without a format"))
-}
-
-/// The codec of a CAF file by its description, which has to come first.
-fn caf_codec(source: &mut Source<'_>) -> Result<Codec, Error> {
-    let head = source.peek(52)?;
-    if head.get(8..12) != Some(b"desc") || head.len() < 52 {
-        return Err(Error::corrupt("a CAF file without a description"));
-    }
-    Ok(match &head[28..32] {
-        b"lpcm" | b"ulaw" | b"alaw" => Codec::Pcm,
-        b"ima4" => Codec::Adpcm,
-        b"alac" => Codec::Alac,
-        b"aac " => Codec::Aac,
-        b"opus" => Codec::Other("Opus in CAF".into()),
-        other => Codec::Other(
-            other
-                .iter()
-                .map(|&b| char::from(b))
-                .filter(char::is_ascii_graphic)
-                .collect(),
-        ),
-    })
 }
 
 fn mime(container: Container, codec: &Codec) -> String {
@@ -314,6 +333,7 @@ fn mime(container: Container, codec: &Codec) -> String {
         Container::Flac => "audio/flac",
         Container::Caf => "audio/x-caf",
         Container::Aiff => "audio/aiff",
+        Container::Amr if *codec == Codec::AmrWb => "audio/amr-wb",
         Container::Amr => "audio/amr",
         Container::Silk => "audio/silk",
     };
@@ -323,6 +343,9 @@ fn mime(container: Container, codec: &Codec) -> String {
         (Container::Ogg | Container::Mp4, Codec::Flac) => "flac",
         (Container::Mp4, Codec::Aac) => "mp4a.40.2",
         (Container::Mp4, Codec::Alac) => "alac",
+        (Container::Mp4, Codec::AmrNb) => "samr",
+        (Container::Mp4, Codec::AmrWb) => "sawb",
+        (Container::Caf, Codec::Opus) => "opus",
         _ => return plain.into(),
     };
     format!("{plain}; codecs={codecs}")
@@ -340,9 +363,7 @@ mod tests {
     #[test]
     fn formats_that_cannot_be_read_here_are_named() {
         for (bytes, name) in [
-            (&b"#!AMR\n\x3c"[..], "AMR-NB"),
-            (b"#!AMR-WB\n\x24", "AMR-WB"),
-            (b"\x02#!SILK_V3", "SILK"),
+            (&b"\x02#!SILK_V3"[..], "SILK"),
             (
                 b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x61\x01\x01\0",
                 "WAV format 0x0161",
@@ -374,6 +395,18 @@ mod tests {
                 "audio_unrecognised",
                 "{bytes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn behind_other_bytes_it_takes_a_row_of_frames() {
+        let frame: Vec<u8> = [0xFF, 0xFB, 0x90, 0x00].into_iter().chain([0; 413]).collect();
+        let behind = |frames: usize| [b"GET / HTTP/1.1".as_slice(), &frame.repeat(frames)].concat();
+        assert_eq!(probe_bytes(&behind(2)).unwrap_err().code(), "audio_unrecognised");
+        for frames in [3, 6, 10] {
+            let file = behind(frames);
+            assert_eq!(probe_bytes(&file).unwrap().container, Container::Mp3, "{frames}");
+            assert_eq!(first_frame(&mut Cursor::new(&file)).unwrap(), 14);
         }
     }
 

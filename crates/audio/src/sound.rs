@@ -45,7 +45,7 @@ pub fn decode(
             return decode_opus(demux.as_mut(), OPUS_RATE, &LIMITS, cancelled, &mut each).map(drop);
         }
         (_, Track::Other(Codec::Other(codec))) => return Err(Error::Unsupported { codec }),
-        (source, Track::Other(_)) => source,
+        (source, _) => source,
     };
     let mut decoder = Decoder::open(&mut input, &source, &LIMITS, cancelled)?;
     let (rate, channels) = (decoder.rate(), decoder.layout().channels);

@@ -44,7 +44,7 @@ impl VoiceReader {
         let mut input = Cursor::new(bytes);
         let mut demux = match open(&mut input)? {
             (_, Track::Opus(demux)) => demux,
-            (source, Track::Other(_)) => return Err(Error::unsupported(source.mime)),
+            (source, _) => return Err(Error::unsupported(source.mime)),
         };
         let head = demux.head();
         let (pieces, end) = read(demux.as_mut(), &head, limits)?;

@@ -173,8 +173,8 @@ fn the_sound_is_the_same_to_the_sample() {
         let out = remux(&fixture(&name));
         let (mut before, after) = (pcm(&fixture(&name)), pcm(&out.path));
         let frame = 2 * usize::from(out.result.channels);
-        if name.starts_with("chromium") && name.ends_with(".webm") {
-            before.drain(..312 * frame); // Chromium writes no pre-skip.
+        if (name.starts_with("chromium") && name.ends_with(".webm")) || name.ends_with(".caf") {
+            before.drain(..312 * frame); // Chromium and ffmpeg's CAF writer tell no pre-skip.
         }
         assert!(
             before == after,

@@ -24,7 +24,7 @@ pub fn analyse_ogg(
 ) -> Result<Analysis, Error> {
     match open(&mut input)? {
         (_, Track::Opus(mut demux)) => Ok(measure(demux.as_mut(), limits, cancelled)?.0),
-        (source, Track::Other(_)) => Err(Error::unsupported(source.mime)),
+        (source, _) => Err(Error::unsupported(source.mime)),
     }
 }
 

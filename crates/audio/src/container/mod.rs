@@ -2,8 +2,13 @@
 
 use std::io::{Read, Seek};
 
+use crate::opus::head::Mapping;
 use crate::{Codec, Error, OpusHead};
 
+pub(crate) use amr::AmrBand;
+
+pub(crate) mod amr;
+pub(crate) mod caf;
 pub(crate) mod mp4;
 pub(crate) mod ogg;
 pub(crate) mod source;
@@ -20,20 +25,49 @@ impl<T: Read + Seek + Send + ?Sized> Input for T {}
 pub(crate) enum Track<'a> {
     /// Opus that one decoder plays: its packets.
     Opus(Box<dyn Demux + 'a>),
+    /// Opus in several streams, which takes as many decoders: its packets.
+    Multistream(Mapping, Box<dyn Demux + 'a>),
+    /// AMR: frames as RFC 4867 §5.3 stores them, one or several to a packet.
+    Amr(AmrBand, Box<dyn Packets + 'a>),
     /// Another codec.
     Other(Codec),
 }
 
-/// Opus packets out of a container, in order, each as it was put in.
-pub(crate) trait Demux {
-    /// The identification header, with the pre-skip that the container asks for.
-    fn head(&self) -> OpusHead;
+impl<'a> Track<'a> {
+    /// Opus of one or of several streams.
+    fn opus(mapping: Option<Mapping>, demux: impl Demux + 'a) -> Self {
+        let demux = Box::new(demux);
+        match mapping {
+            None => Track::Opus(demux),
+            Some(mapping) => Track::Multistream(mapping, demux),
+        }
+    }
 
+    /// What it is, and whether its packets can be kept.
+    pub(crate) fn codec(&self) -> (Codec, bool) {
+        match self {
+            Track::Opus(_) => (Codec::Opus, true),
+            Track::Multistream(..) => (Codec::Opus, false),
+            Track::Amr(AmrBand::Narrow, _) => (Codec::AmrNb, false),
+            Track::Amr(AmrBand::Wide, _) => (Codec::AmrWb, false),
+            Track::Other(codec) => (codec.clone(), false),
+        }
+    }
+}
+
+/// Packets out of a container, in order, each as it was put in.
+pub(crate) trait Packets {
     /// The next thing on the time line; `None` at the end.
     fn next(&mut self) -> Result<Option<Event<'_>>, Error>;
 
     /// How it ended: asked after [`next`](Self::next) gave `None`.
     fn ending(&self) -> Ending;
+}
+
+/// Opus packets out of a container.
+pub(crate) trait Demux: Packets {
+    /// The identification header, with the pre-skip that the container asks for.
+    fn head(&self) -> OpusHead;
 }
 
 /// A thing on the time line of a container.

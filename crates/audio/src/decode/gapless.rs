@@ -27,6 +27,7 @@ pub(super) struct Trim {
 pub(super) struct Stream {
     pub(super) container: Container,
     pub(super) is_aac: bool,
+    pub(super) is_mp3: bool,
     pub(super) rate: NonZeroU32,
     pub(super) packets: u64,
     /// Samples by the clock of the container, if it counts in samples.
@@ -58,7 +59,9 @@ pub(super) fn trim(stream: &Stream, edit: Option<Mp4Edit>) -> Trim {
             frames: length.map(samples),
         },
         (None, Container::Mp4 | Container::Adts) if stream.is_aac => from_start(AAC_PRIMING),
-        (None, Container::Mp3) if !stream.trimmed => from_start(MP3_PRIMING),
+        (None, Container::Mp3 | Container::Wav) if stream.is_mp3 && !stream.trimmed => {
+            from_start(MP3_PRIMING)
+        }
         (None, _) => Trim::default(),
     };
     if !stream.is_aac {
@@ -94,6 +97,7 @@ mod tests {
         Stream {
             container,
             is_aac,
+            is_mp3: container == Container::Mp3,
             rate,
             packets,
             samples,

@@ -1,9 +1,13 @@
-//! Compressed or plain sound in a file, out as blocks of samples. Symphonia demuxes and decodes; this module bounds
-//! it, trims what encoders put around the sound, and keeps what a damaged file still holds.
+//! Compressed or plain sound in a file, out as blocks of samples. Symphonia demuxes and decodes most of it, libopus Opus
+//! of many channels, and codec-core AMR; this module bounds them, trims what encoders put around the sound, and keeps what a damaged file still holds.
 
+mod aac_config;
+mod amr;
 mod decoder;
 mod gapless;
+mod library;
 mod mp4;
+mod multistream;
 mod ogg_end;
 mod open;
 mod wav_header;

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
 use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_PCM_ALAW, CODEC_ID_PCM_MULAW};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as SymphoniaError;
@@ -12,11 +12,13 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-use super::decoder::layout;
-use super::gapless::{self, AAC_FRAME, Stream, Trim};
+use super::decoder::Format;
+use super::gapless::{self, AAC_FRAME, Stream};
+use super::library::layout;
 use super::mp4::Mp4;
-use super::{ogg_end, wav_header};
+use super::{aac_config, ogg_end, wav_header};
 use crate::pcm::Layout;
+use crate::sniff::first_frame;
 use crate::{Codec, Container, Error, Input, Limits, Probe};
 
 /// Lowest sample rate that is taken for sound.
@@ -24,12 +26,10 @@ const MIN_RATE: u32 = 4_000;
 
 /// A file that is ready to be decoded.
 pub(super) struct Opened<'a> {
-    pub(super) format: Box<dyn FormatReader + 'a>,
+    pub(super) reader: Box<dyn FormatReader + 'a>,
     pub(super) codec: Box<dyn AudioDecoder>,
     pub(super) track: u32,
-    pub(super) rate: NonZeroU32,
-    pub(super) layout: Layout,
-    pub(super) trim: Trim,
+    pub(super) format: Format,
     pub(super) promised: Option<u64>,
     pub(super) truncated: bool,
 }
@@ -43,13 +43,20 @@ pub(super) fn open<'a>(
 ) -> Result<Opened<'a>, Error> {
     let mut truncated = false;
     let mut patches = Vec::new();
+    let mut part = Part::default();
     let mut mp4 = None;
     match source.container {
         Container::Wav => {
             let header = wav_header::repair(input)?;
             truncated = header.truncated;
-            patches = header.patches;
+            if source.codec == Codec::Mp3 {
+                // Frames as in any MP3 file: the header around them knows less than they do.
+                part = header.sound;
+            } else {
+                patches = header.patches;
+            }
         }
+        Container::Mp3 | Container::Adts => part.begin = first_frame(input)?,
         Container::Mp4 => {
             let found = Mp4::read(input)?;
             truncated = found.cut.is_some();
@@ -62,15 +69,22 @@ pub(super) fn open<'a>(
 
     // The first reader only counts, so that hours of silence in a few kilobytes are refused before any is decoded.
     let counted = {
-        let mut format = read(Source::new(&mut *input, patches.clone())?)?;
+        let mut format = read(Source::new(&mut *input, part, patches.clone())?)?;
         let (track, params) = sound_track(format.as_ref(), source)?;
         check(&params, limits)?;
         count(format.as_mut(), &track, &params, limits, cancelled)?
     };
     let mp4_edit = mp4.and_then(|mp4| mp4.edit(counted.track));
 
-    let format = read(Source::new(input, patches)?)?;
-    let (track, params) = sound_track(format.as_ref(), source)?;
+    let reader = read(Source::new(input, part, patches)?)?;
+    let (track, mut params) = sound_track(reader.as_ref(), source)?;
+    if let Some(core) = params.extra_data.as_deref().and_then(aac_config::lc_core) {
+        params.with_extra_data(core.into());
+    }
+    // Their width is that of what they decode to; CAF gives that of what is stored.
+    if matches!(params.codec, CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW) {
+        (params.bits_per_sample, params.bits_per_coded_sample) = (None, None);
+    }
     let codec = symphonia::default::get_codecs()
         .make_audio_decoder(&params, &AudioDecoderOptions::default())
         .map_err(|error| no_decoder(&error, &params, source))?;
@@ -81,6 +95,7 @@ pub(super) fn open<'a>(
     let stream = Stream {
         container: source.container,
         is_aac: params.codec == CODEC_ID_AAC,
+        is_mp3: source.codec == Codec::Mp3,
         rate,
         packets: counted.packets,
         samples: (counted.ticks_per_second == Some(rate.get())).then_some(counted.ticks),
@@ -89,16 +104,16 @@ pub(super) fn open<'a>(
     let trim = gapless::trim(&stream, mp4_edit);
     // Only what a header states outright is a promise; ADTS and plain MP3 are guessed from the bit rate.
     let promised = match source.container {
-        Container::Wav | Container::Flac => track.num_frames.filter(|&frames| frames > 0),
+        Container::Wav | Container::Flac if source.codec != Codec::Mp3 => {
+            track.num_frames.filter(|&frames| frames > 0)
+        }
         _ => None,
     };
     Ok(Opened {
-        format,
+        reader,
         codec,
         track: track.id,
-        rate,
-        layout,
-        trim,
+        format: Format { rate, layout, trim },
         promised,
         truncated,
     })
@@ -214,26 +229,10 @@ fn check(params: &AudioCodecParameters, limits: &Limits) -> Result<(NonZeroU32, 
 fn no_decoder(error: &SymphoniaError, params: &AudioCodecParameters, source: &Probe) -> Error {
     match error {
         SymphoniaError::Unsupported(_) if params.codec == CODEC_ID_AAC => {
-            Error::unsupported(aac_name(params.extra_data.as_deref().unwrap_or_default()))
+            Error::unsupported(aac_config::name(params.extra_data.as_deref().unwrap_or_default()))
         }
         SymphoniaError::Unsupported(_) => Error::unsupported(codec_name(source)),
         error => Error::corrupt(error.to_string()),
-    }
-}
-
-/// The profile by the object type that an AudioSpecificConfig begins with (ISO/IEC 14496-3 §1.6.2.1).
-fn aac_name(config: &[u8]) -> &'static str {
-    match config.first().map(|byte| byte >> 3) {
-        Some(1) => "AAC Main",
-        Some(2) => "AAC-LC with SBR or more than two channels",
-        Some(3) => "AAC SSR",
-        Some(4) => "AAC LTP",
-        Some(5) => "HE-AAC",
-        Some(23) => "AAC-LD",
-        Some(29) => "HE-AAC v2",
-        // 31 escapes to the types from 32 up: 39 is AAC-ELD, 42 is USAC.
-        Some(31) => "AAC-ELD or xHE-AAC",
-        _ => "this profile of AAC",
     }
 }
 
@@ -265,22 +264,42 @@ impl Patch {
     }
 }
 
-/// The file as symphonia wants it, with a few bytes of its header put right.
+/// Which bytes of a file hold the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) begin: u64,
+    pub(super) end: u64,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self {
+            begin: 0,
+            end: u64::MAX,
+        }
+    }
+}
+
+/// The file, or a part of it, as symphonia wants it, with a few bytes of its header put right.
 struct Source<'a> {
     /// Never locked: it makes the source `Sync`, which symphonia asks for, out of an input that is only `Send`.
     input: Mutex<&'a mut dyn Input>,
+    begin: u64,
     len: u64,
+    /// Counted from `begin`.
     position: u64,
     patches: Vec<Patch>,
 }
 
 impl<'a> Source<'a> {
-    fn new(input: &'a mut dyn Input, patches: Vec<Patch>) -> io::Result<Self> {
-        let len = input.seek(SeekFrom::End(0))?;
-        input.seek(SeekFrom::Start(0))?;
+    fn new(input: &'a mut dyn Input, part: Part, patches: Vec<Patch>) -> io::Result<Self> {
+        let end = input.seek(SeekFrom::End(0))?.min(part.end);
+        let begin = part.begin.min(end);
+        input.seek(SeekFrom::Start(begin))?;
         Ok(Self {
             input: Mutex::new(input),
-            len,
+            begin,
+            len: end - begin,
             position: 0,
             patches,
         })
@@ -293,7 +312,9 @@ impl<'a> Source<'a> {
 
 impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input().read(buffer)?;
+        let left = self.len.saturating_sub(self.position);
+        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let count = self.input().read(&mut buffer[..want])?;
         let position = self.position;
         for patch in &self.patches {
             patch.apply(position, &mut buffer[..count]);
@@ -305,8 +326,16 @@ impl Read for Source<'_> {
 
 impl Seek for Source<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.position = self.input().seek(to)?;
-        Ok(self.position)
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.len.checked_add_signed(by),
+        };
+        let place = position.and_then(|position| Some((position, position.checked_add(self.begin)?)));
+        let (position, place) = place.ok_or(io::ErrorKind::InvalidInput)?;
+        self.input().seek(SeekFrom::Start(place))?;
+        self.position = position;
+        Ok(position)
     }
 }
 

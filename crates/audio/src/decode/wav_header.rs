@@ -3,7 +3,7 @@
 
 use std::io::{self, SeekFrom};
 
-use super::open::Patch;
+use super::open::{Part, Patch};
 use crate::{Error, Input};
 
 /// Chunks before the sound that are looked at.
@@ -14,6 +14,8 @@ const UNKNOWN_FROM: u32 = 0x7fff_0000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Repaired {
     pub(super) patches: Vec<Patch>,
+    /// The sound without the header.
+    pub(super) sound: Part,
     /// The header promises more sound than there is.
     pub(super) truncated: bool,
 }
@@ -34,8 +36,13 @@ pub(super) fn repair(input: &mut dyn Input) -> Result<Repaired, Error> {
         let there = end.saturating_sub(body);
         let unknown = claimed >= UNKNOWN_FROM || (claimed == 0 && !chunk_follows(input, body, end)?);
         let len = if unknown { there } else { there.min(claimed.into()) };
+        let sound = Part {
+            begin: body,
+            end: body + len,
+        };
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         return Ok(Repaired {
+            sound,
             patches: vec![
                 Patch {
                     at: 0,

@@ -31,20 +31,7 @@ impl OpusHead {
     /// # Errors
     /// `Corrupt` when it is not one; `Unsupported` when it takes more than one decoder (multistream).
     pub fn parse(packet: &[u8]) -> Result<Self, Error> {
-        let body = packet
-            .strip_prefix(b"OpusHead")
-            .ok_or_else(|| Error::corrupt("no OpusHead"))?;
-        let fields = Fields::split(body).ok_or_else(|| Error::corrupt("OpusHead is too short"))?;
-        if fields.version >= 16 {
-            return Err(Error::unsupported(format!("OpusHead version {}", fields.version)));
-        }
-        fields.check_mapping()?;
-        Ok(OpusHead {
-            channels: fields.channels,
-            pre_skip: u16::from_le_bytes(fields.pre_skip),
-            input_sample_rate: u32::from_le_bytes(fields.input_sample_rate),
-            output_gain: i16::from_le_bytes(fields.output_gain),
-        })
+        Identification::parse(packet)?.single()
     }
 
     /// Reads the payload of an MP4 `dOps` box (big-endian, version 0).
@@ -52,17 +39,7 @@ impl OpusHead {
     /// # Errors
     /// As [`OpusHead::parse`].
     pub fn parse_dops(payload: &[u8]) -> Result<Self, Error> {
-        let fields = Fields::split(payload).ok_or_else(|| Error::corrupt("dOps is too short"))?;
-        if fields.version != 0 {
-            return Err(Error::unsupported(format!("dOps version {}", fields.version)));
-        }
-        fields.check_mapping()?;
-        Ok(OpusHead {
-            channels: fields.channels,
-            pre_skip: u16::from_be_bytes(fields.pre_skip),
-            input_sample_rate: u32::from_be_bytes(fields.input_sample_rate),
-            output_gain: i16::from_be_bytes(fields.output_gain),
-        })
+        Identification::parse_dops(payload)?.single()
     }
 
     /// The 19 bytes of the `OpusHead` packet, version 1, mapping family 0.
@@ -73,6 +50,88 @@ impl OpusHead {
         out[12..16].copy_from_slice(&self.input_sample_rate.to_le_bytes());
         out[16..18].copy_from_slice(&self.output_gain.to_le_bytes());
         out
+    }
+}
+
+/// The identification header of any stream, of one or of several decoders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identification {
+    pub(crate) head: OpusHead,
+    /// How several streams make up the channels; `None` when one decoder gives them all in order.
+    pub(crate) mapping: Option<Mapping>,
+}
+
+/// Lookahead of libopus at 48 kHz: what Chromium and the writers of CAF leave unsaid, though their encoders have it like
+/// any other.
+pub(crate) const LIBOPUS_DELAY: u16 = 312;
+
+/// Most channels of several streams: those of mapping family 1.
+pub(crate) const MAX_CHANNELS: usize = 8;
+
+/// Several streams in one (RFC 7845 §5.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    pub(crate) streams: u8,
+    /// How many of them, the first ones, are stereo.
+    pub(crate) coupled: u8,
+    /// Which decoded channel each channel is; 255 = silence. As many count as there are channels.
+    pub(crate) table: [u8; MAX_CHANNELS],
+    /// The channel of low-frequency effects, where the family names one.
+    pub(crate) lfe: Option<usize>,
+}
+
+impl Identification {
+    /// Reads an `OpusHead` packet.
+    pub(crate) fn parse(packet: &[u8]) -> Result<Self, Error> {
+        let body = packet
+            .strip_prefix(b"OpusHead")
+            .ok_or_else(|| Error::corrupt("no OpusHead"))?;
+        let fields = Fields::split(body).ok_or_else(|| Error::corrupt("OpusHead is too short"))?;
+        if fields.version >= 16 {
+            return Err(Error::unsupported(format!("OpusHead version {}", fields.version)));
+        }
+        Ok(Self {
+            mapping: fields.mapping()?,
+            head: OpusHead {
+                channels: fields.channels,
+                pre_skip: u16::from_le_bytes(fields.pre_skip),
+                input_sample_rate: u32::from_le_bytes(fields.input_sample_rate),
+                output_gain: i16::from_le_bytes(fields.output_gain),
+            },
+        })
+    }
+
+    /// Reads the payload of an MP4 `dOps` box.
+    pub(crate) fn parse_dops(payload: &[u8]) -> Result<Self, Error> {
+        let fields = Fields::split(payload).ok_or_else(|| Error::corrupt("dOps is too short"))?;
+        if fields.version != 0 {
+            return Err(Error::unsupported(format!("dOps version {}", fields.version)));
+        }
+        Ok(Self {
+            mapping: fields.mapping()?,
+            head: OpusHead {
+                channels: fields.channels,
+                pre_skip: u16::from_be_bytes(fields.pre_skip),
+                input_sample_rate: u32::from_be_bytes(fields.input_sample_rate),
+                output_gain: i16::from_be_bytes(fields.output_gain),
+            },
+        })
+    }
+
+    fn single(self) -> Result<OpusHead, Error> {
+        match self.mapping {
+            None => Ok(self.head),
+            Some(mapping) => Err(Error::unsupported(format!(
+                "Opus with {} channels in {} streams",
+                self.head.channels, mapping.streams
+            ))),
+        }
+    }
+}
+
+impl From<OpusHead> for Identification {
+    fn from(head: OpusHead) -> Self {
+        Self { head, mapping: None }
     }
 }
 
@@ -106,38 +165,58 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// One stream, in order, of one or two channels is all that a voice message holds. Other families say the same in
-    /// more words when they have a single stream and an identity mapping.
-    fn check_mapping(&self) -> Result<(), Error> {
-        let (channels, family) = (self.channels, self.family);
-        if channels == 0 {
-            return Err(Error::corrupt("Opus with no channels"));
-        }
-        let single = match (family, self.mapping) {
-            (0, _) if channels > 2 => {
+    /// Families other than 0 say the same in more words when they have a single stream and an identity mapping.
+    /// Families 1 (loudspeakers) and 255 (no meaning) are mixed down; ambisonics (2 and 3) would need a matrix.
+    fn mapping(&self) -> Result<Option<Mapping>, Error> {
+        let (channels, family) = (usize::from(self.channels), self.family);
+        match (family, channels) {
+            (_, 0) => return Err(Error::corrupt("Opus with no channels")),
+            (0, 1 | 2) => return Ok(None),
+            (0, _) => {
                 return Err(Error::corrupt(
                     "Opus mapping family 0 with more than two channels",
                 ));
             }
-            (0, _) => true,
-            (_, &[1, coupled, ref map @ ..]) => {
-                channels <= 2
-                    && coupled == channels - 1
-                    && map
-                        .iter()
-                        .take(channels.into())
-                        .eq([0, 1][..channels.into()].iter())
+            (1 | 255, 1..=MAX_CHANNELS) => {}
+            _ => {
+                return Err(Error::unsupported(format!(
+                    "Opus with {channels} channels (mapping family {family})"
+                )));
             }
-            (_, [_, _, ..]) => false,
-            _ => return Err(Error::corrupt("Opus channel mapping is cut off")),
-        };
-        if single {
-            Ok(())
-        } else {
-            Err(Error::unsupported(format!(
-                "Opus with {channels} channels (mapping family {family})"
-            )))
         }
+        let (&[streams, coupled], table) = self
+            .mapping
+            .split_first_chunk()
+            .ok_or_else(|| Error::corrupt("Opus channel mapping is cut off"))?;
+        let table = table
+            .get(..channels)
+            .ok_or_else(|| Error::corrupt("Opus channel mapping is cut off"))?;
+        let decoded = u16::from(streams) + u16::from(coupled);
+        if usize::from(streams) > MAX_CHANNELS {
+            return Err(Error::unsupported(format!("Opus in {streams} streams")));
+        }
+        if streams == 0
+            || coupled > streams
+            || table
+                .iter()
+                .any(|&from| from != 255 && u16::from(from) >= decoded)
+        {
+            return Err(Error::corrupt(
+                "Opus channel mapping names streams that are not there",
+            ));
+        }
+        if streams == 1 && channels == usize::from(decoded) && table.iter().copied().eq(0..self.channels) {
+            return Ok(None);
+        }
+        let mut padded = [255; MAX_CHANNELS];
+        padded[..channels].copy_from_slice(table);
+        Ok(Some(Mapping {
+            streams,
+            coupled,
+            table: padded,
+            // The order of Vorbis puts it last.
+            lfe: (family == 1 && channels >= 6).then_some(channels - 1),
+        }))
     }
 }
 
@@ -179,6 +258,7 @@ mod tests {
             (6, &[4, 2, 0, 4, 1, 2, 3, 5][..]),
             (2, &[1, 1, 1, 0]),
             (2, &[2, 0, 0, 1]),
+            (1, &[1, 1, 0]),
         ] {
             let mut bytes = HEAD.to_bytes().to_vec();
             bytes[9] = channels;
@@ -187,6 +267,38 @@ mod tests {
             let e = OpusHead::parse(&bytes).unwrap_err();
             assert_eq!(e.code(), "audio_unsupported");
             assert!(e.to_string().contains(&format!("{channels} channels")), "{e}");
+            let found = Identification::parse(&bytes).unwrap();
+            assert_eq!(found.head.channels, channels);
+            assert_eq!(found.mapping.unwrap().lfe, (channels == 6).then_some(5));
+        }
+    }
+
+    #[test]
+    fn a_mapping_of_streams_that_are_not_there_is_corrupt() {
+        for mapping in [
+            &[0, 0, 0, 0, 0][..],
+            &[1, 2, 0, 1, 2],
+            &[2, 0, 0, 1, 2],
+            &[3, 0, 0, 1],
+            &[3],
+        ] {
+            let mut bytes = HEAD.to_bytes().to_vec();
+            (bytes[9], bytes[18]) = (3, 1);
+            bytes.extend(mapping);
+            let e = Identification::parse(&bytes).unwrap_err();
+            assert_eq!(e.code(), "audio_corrupt", "{mapping:?}");
+        }
+    }
+
+    #[test]
+    fn ambisonics_and_more_than_eight_channels_are_unsupported() {
+        for (channels, family) in [(4, 2), (4, 3), (9, 255), (9, 1), (255, 1)] {
+            let mut bytes = HEAD.to_bytes().to_vec();
+            (bytes[9], bytes[18]) = (channels, family);
+            bytes.extend([channels, 0]);
+            bytes.extend(0..channels);
+            let e = Identification::parse(&bytes).unwrap_err();
+            assert_eq!(e.code(), "audio_unsupported");
         }
     }
 

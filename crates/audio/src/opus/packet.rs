@@ -65,6 +65,38 @@ pub fn check(packet: &[u8]) -> Result<PacketInfo, Malformed> {
     })
 }
 
+/// [`check`], or [`check_multistream`] for packets of several streams.
+pub(crate) fn check_as(multistream: bool, packet: &[u8]) -> Result<PacketInfo, Malformed> {
+    if multistream {
+        check_multistream(packet)
+    } else {
+        check(packet)
+    }
+}
+
+/// Play time of a packet of several streams (RFC 6716 appendix B), by the head of its first stream: all are equally long.
+/// What is inside is left to the decoder.
+pub(crate) fn check_multistream(packet: &[u8]) -> Result<PacketInfo, Malformed> {
+    let &[toc, ref rest @ ..] = packet else {
+        return Err(Malformed { rule: 1 });
+    };
+    let frames = match (toc & 3, rest) {
+        (_, []) => return Err(Malformed { rule: 1 }),
+        (0, _) => 1,
+        (1 | 2, _) => 2,
+        (_, [count, ..]) => count & 0x3F,
+    };
+    let samples_48k = u32::from(frames) * frame_samples_48k(toc);
+    if samples_48k == 0 || samples_48k > MAX_SAMPLES_48K {
+        return Err(Malformed { rule: 5 });
+    }
+    Ok(PacketInfo {
+        samples_48k,
+        frames,
+        stereo: toc & 4 != 0,
+    })
+}
+
 /// Code 0.
 fn one_frame(rest: &[u8]) -> Result<u8, Malformed> {
     if rest.len() > MAX_FRAME_BYTES {

@@ -68,7 +68,7 @@ pub(super) fn each_packet(
 ) -> Result<(OpusHead, u64), Error> {
     let mut demux = match open(input)? {
         (_, Track::Opus(demux)) => demux,
-        (source, Track::Other(_)) => return Err(Error::unsupported(source.mime)),
+        (source, _) => return Err(Error::unsupported(source.mime)),
     };
     let mut seen = 0_usize;
     while let Some(event) = demux.next()? {

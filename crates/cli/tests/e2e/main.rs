@@ -14,6 +14,7 @@ mod deletion;
 mod disk;
 mod documents;
 mod durability;
+mod formats;
 mod groups;
 mod http_audio;
 mod hygiene;

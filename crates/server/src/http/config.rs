@@ -23,6 +23,10 @@ const ACCEPTED_TYPES: &[&str] = &[
     "audio/wav",
     "audio/x-caf",
     "audio/aiff",
+    "audio/amr",
+    "audio/amr-wb",
+    "audio/3gpp",
+    "video/3gpp",
 ];
 
 /// Optional parts that are there.

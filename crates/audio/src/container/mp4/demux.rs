@@ -1,11 +1,11 @@
-//! Opus packets out of MP4: the sample table first, then the fragments in file order.
+//! Packets of Opus and AMR out of MP4: the sample table first, then the fragments in file order.
 
 use super::boxes::{self, Header};
 use super::fragment::Fragment;
-use super::moov::{OpusTrack, SoundTrack, samples_48k, sound_track};
+use super::moov::{OpusTrack, SampleTrack, SoundTrack, samples_48k, sound_track};
 use super::samples::Sample;
 use crate::container::source::Source;
-use crate::container::{Demux, Ending, Event, Track};
+use crate::container::{Demux, Ending, Event, Packets, Track};
 use crate::opus::packet;
 use crate::{Error, OpusHead};
 
@@ -17,47 +17,62 @@ const MAX_IDLE_BOXES: u32 = 20_000;
 /// Chromium's muxer does not know how long the last sample of a recording is and writes 21 ms whatever is in it.
 const CHROMIUM_UNKNOWN: u64 = 21 * 48;
 
-/// Reads the first Opus track of an MP4 file.
-pub(crate) struct Mp4Demux<'a> {
+/// Finds the movie box, wherever it is, and in it the first Opus track, or says what is there instead.
+pub(crate) fn open(mut source: Source<'_>) -> Result<Track<'_>, Error> {
+    for _ in 0..MAX_IDLE_BOXES {
+        let Some(header) = boxes::header(source.peek(boxes::MAX_HEADER)?) else {
+            break;
+        };
+        source.skip(header.length as u64)?;
+        if header.kind != *b"moov" {
+            source.skip(header.size.unwrap_or(u64::MAX))?;
+            continue;
+        }
+        let moov = read_payload(&mut source, header, MAX_MOOV)?;
+        return Ok(match sound_track(&moov)? {
+            SoundTrack::Opus(OpusTrack { track, found, end }) => {
+                let demux = Mp4Opus {
+                    samples: Samples::new(source, track),
+                    head: found.head,
+                    multistream: found.mapping.is_some(),
+                    end,
+                    discard: 0,
+                };
+                Track::opus(found.mapping, demux)
+            }
+            SoundTrack::Amr(band, track) => Track::Amr(band, Box::new(Samples::new(source, track))),
+            SoundTrack::Other(codec) => Track::Other(codec),
+        });
+    }
+    Err(Error::corrupt(
+        "the MP4 file has no index (moov): it was cut off or never finished",
+    ))
+}
+
+/// Reads the samples of one track: those of the table first, then those of the fragments.
+struct Samples<'a> {
     source: Source<'a>,
-    track: OpusTrack,
+    track: SampleTrack,
     fragment: Fragment,
     /// Where the next box after the movie box begins, for fragments.
     next_box: u64,
     table_done: bool,
     idle: u32,
-    ending: Ending,
+    truncated: bool,
 }
 
-impl<'a> Mp4Demux<'a> {
-    /// Finds the movie box, wherever it is, and in it the first Opus track, or says what is there instead.
-    pub(crate) fn open(mut source: Source<'a>) -> Result<Track<'a>, Error> {
-        for _ in 0..MAX_IDLE_BOXES {
-            let Some(header) = boxes::header(source.peek(boxes::MAX_HEADER)?) else {
-                break;
-            };
-            source.skip(header.length as u64)?;
-            if header.kind != *b"moov" {
-                source.skip(header.size.unwrap_or(u64::MAX))?;
-                continue;
-            }
-            let moov = read_payload(&mut source, header, MAX_MOOV)?;
-            return Ok(match sound_track(&moov)? {
-                SoundTrack::Opus(track) => Track::Opus(Box::new(Mp4Demux {
-                    next_box: source.position(),
-                    source,
-                    track,
-                    fragment: Fragment::default(),
-                    table_done: false,
-                    idle: 0,
-                    ending: Ending::default(),
-                })),
-                SoundTrack::Other(codec) => Track::Other(codec),
-            });
+impl<'a> Samples<'a> {
+    /// `source` stands behind the movie box.
+    fn new(source: Source<'a>, track: SampleTrack) -> Self {
+        Self {
+            next_box: source.position(),
+            source,
+            track,
+            fragment: Fragment::default(),
+            table_done: false,
+            idle: 0,
+            truncated: false,
         }
-        Err(Error::corrupt(
-            "the MP4 file has no index (moov): it was cut off or never finished",
-        ))
     }
 
     fn next_sample(&mut self) -> Result<Option<Sample>, Error> {
@@ -88,16 +103,16 @@ impl<'a> Mp4Demux<'a> {
             self.source.seek(self.next_box)?;
             let start = self.source.position();
             let Some(header) = boxes::header(self.source.peek(boxes::MAX_HEADER)?) else {
-                self.ending.truncated |= self.source.left() > 0;
+                self.truncated |= self.source.left() > 0;
                 return Ok(false);
             };
             self.source.skip(header.length as u64)?;
             let size = header.size.unwrap_or(u64::MAX);
             self.next_box = self.source.position().saturating_add(size);
-            self.ending.truncated |= header.size.is_some_and(|size| size > self.source.left());
+            self.truncated |= header.size.is_some_and(|size| size > self.source.left());
             if header.kind == *b"moof" {
                 let Ok(moof) = read_payload(&mut self.source, header, MAX_MOOF) else {
-                    self.ending.truncated = true;
+                    self.truncated = true;
                     continue;
                 };
                 let defaults = self.track.fragment_defaults.unwrap_or_default();
@@ -107,10 +122,52 @@ impl<'a> Mp4Demux<'a> {
         }
     }
 
+    /// Goes to the next sample; `None` at the end, also at one that lies beyond the end of the file.
+    fn seek_next(&mut self) -> Result<Option<Sample>, Error> {
+        let Some(sample) = self.next_sample()? else {
+            return Ok(None);
+        };
+        if sample.offset.saturating_add(sample.size.into()) > self.source.len() {
+            self.truncated = true;
+            return Ok(None);
+        }
+        self.source.seek(sample.offset)?;
+        Ok(Some(sample))
+    }
+}
+
+impl Packets for Samples<'_> {
+    fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
+        let Some(sample) = self.seek_next()? else {
+            return Ok(None);
+        };
+        let data = self.source.take(sample.size as usize)?.unwrap_or(&[]);
+        Ok(Some(Event::Packet { data, at: None }))
+    }
+
+    fn ending(&self) -> Ending {
+        Ending {
+            discard: 0,
+            truncated: self.truncated,
+        }
+    }
+}
+
+/// Reads the first Opus track of an MP4 file.
+struct Mp4Opus<'a> {
+    samples: Samples<'a>,
+    head: OpusHead,
+    multistream: bool,
+    /// Where the edit list ends the sound, and how exact that is.
+    end: Option<(u64, u64)>,
+    discard: u64,
+}
+
+impl Mp4Opus<'_> {
     /// How much of the last packet the file wants dropped: when its duration is shorter than the packet, or the edit
     /// list ends within it.
     fn discard(&self, sample: Sample, at: u64, packet_samples: u64) -> u64 {
-        let timescale = self.track.timescale;
+        let timescale = self.samples.track.timescale;
         let duration = samples_48k(sample.duration.into(), timescale);
         let is_known = duration > 0 && duration != CHROMIUM_UNKNOWN;
         let shorter = packet_samples.saturating_sub(duration);
@@ -119,7 +176,7 @@ impl<'a> Mp4Demux<'a> {
         } else {
             0
         };
-        let by_edit = self.track.end.map_or(0, |(end, exactness)| {
+        let by_edit = self.end.map_or(0, |(end, exactness)| {
             let beyond = (at + packet_samples).saturating_sub(end);
             if beyond > exactness { beyond } else { 0 }
         });
@@ -127,40 +184,39 @@ impl<'a> Mp4Demux<'a> {
     }
 }
 
-impl Demux for Mp4Demux<'_> {
+impl Demux for Mp4Opus<'_> {
     fn head(&self) -> OpusHead {
-        self.track.head
+        self.head
     }
+}
 
+impl Packets for Mp4Opus<'_> {
     fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let Some(sample) = self.next_sample()? else {
+        let Some(sample) = self.samples.seek_next()? else {
             return Ok(None);
         };
-        let at = samples_48k(sample.time, self.track.timescale);
+        let at = samples_48k(sample.time, self.samples.track.timescale);
         let at_48k = Some(at as i64);
-        if sample.size as usize > packet::MAX_PACKET_BYTES {
+        let size = sample.size as usize;
+        if size > packet::MAX_PACKET_BYTES {
             // No packet is that long: let it be refused as one that is empty.
             return Ok(Some(Event::Packet {
                 data: &[],
                 at: at_48k,
             }));
         }
-        if sample.offset.saturating_add(sample.size.into()) > self.source.len() {
-            self.ending.truncated = true;
-            return Ok(None);
-        }
-        self.source.seek(sample.offset)?;
-        let packet_samples = match self.source.peek(sample.size as usize).map(packet::check)? {
-            Ok(info) => info.samples_48k.into(),
-            Err(_) => 0,
-        };
-        self.ending.discard = self.discard(sample, at, packet_samples);
-        let data = self.source.take(sample.size as usize)?.unwrap_or(&[]);
+        let checked = packet::check_as(self.multistream, self.samples.source.peek(size)?);
+        let packet_samples = checked.map_or(0, |info| info.samples_48k.into());
+        self.discard = self.discard(sample, at, packet_samples);
+        let data = self.samples.source.take(size)?.unwrap_or(&[]);
         Ok(Some(Event::Packet { data, at: at_48k }))
     }
 
     fn ending(&self) -> Ending {
-        self.ending
+        Ending {
+            discard: self.discard,
+            truncated: self.samples.truncated,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! MP4 (ISO/IEC 14496-12) as far as Opus needs it (Encapsulation of Opus in ISOBMFF), plain and fragmented.
+//! MP4 (ISO/IEC 14496-12) as far as Opus (Encapsulation of Opus in ISOBMFF) and AMR (TS 26.244) need it, plain and fragmented.
 
 pub(crate) mod boxes;
 mod demux;
@@ -8,4 +8,4 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use demux::Mp4Demux;
+pub(crate) use demux::open;

@@ -2,7 +2,9 @@
 
 use super::boxes::{self, Kind, child, descend, u16_at, u32_at, u64_at};
 use super::samples::SampleTable;
-use crate::{Codec, Error, OpusHead};
+use crate::container::AmrBand;
+use crate::opus::head::Identification;
+use crate::{Codec, Error};
 
 /// More tracks than this are not looked at.
 const MAX_TRACKS: usize = 64;
@@ -10,21 +12,27 @@ const MAX_TRACKS: usize = 64;
 /// The sound track.
 pub(crate) enum SoundTrack {
     Opus(OpusTrack),
+    Amr(AmrBand, SampleTrack),
     Other(Codec),
+}
+
+/// What is needed to read the samples of a track.
+pub(crate) struct SampleTrack {
+    pub(crate) id: u32,
+    /// Ticks per second.
+    pub(crate) timescale: u32,
+    pub(crate) samples: SampleTable,
+    /// Default duration and size of samples in fragments; `None` when there are no fragments.
+    pub(crate) fragment_defaults: Option<(u32, u32)>,
 }
 
 /// What is needed to read an Opus track.
 pub(crate) struct OpusTrack {
-    pub(crate) id: u32,
+    pub(crate) track: SampleTrack,
     /// With the pre-skip of the edit list where that is longer.
-    pub(crate) head: OpusHead,
-    /// Ticks per second.
-    pub(crate) timescale: u32,
-    pub(crate) samples: SampleTable,
+    pub(crate) found: Identification,
     /// Where the edit list ends the sound, in samples at 48 kHz of the track's time, and how exact that is.
     pub(crate) end: Option<(u64, u64)>,
-    /// Default duration and size of samples in fragments; `None` when there are no fragments.
-    pub(crate) fragment_defaults: Option<(u32, u32)>,
 }
 
 /// Ticks to samples at 48 kHz. Times beyond any sound are cut down to keep the arithmetic within range.
@@ -56,45 +64,54 @@ pub(crate) fn sound_track(moov: &[u8]) -> Result<SoundTrack, Error> {
         if format == *b"Opus" {
             opus = Some((trak, entry));
         } else if is_sound {
-            other.get_or_insert_with(|| codec(format, entry));
+            other.get_or_insert((trak, format, entry));
         }
     });
     match (opus, other) {
         (Some((trak, entry)), _) => Ok(SoundTrack::Opus(opus_track(moov, trak, entry, movie_timescale)?)),
-        (None, Some(codec)) => Ok(SoundTrack::Other(codec)),
+        (None, Some((trak, format, entry))) => match &format {
+            b"samr" => Ok(SoundTrack::Amr(AmrBand::Narrow, sample_track(moov, trak)?)),
+            b"sawb" => Ok(SoundTrack::Amr(AmrBand::Wide, sample_track(moov, trak)?)),
+            _ => Ok(SoundTrack::Other(codec(format, entry))),
+        },
         (None, None) => Err(Error::Empty),
     }
 }
 
-fn opus_track(moov: &[u8], trak: &[u8], entry: &[u8], movie_timescale: u32) -> Result<OpusTrack, Error> {
-    let broken = || Error::corrupt("the MP4 sound track is damaged");
+fn sample_track(moov: &[u8], trak: &[u8]) -> Result<SampleTrack, Error> {
     let id = child(trak, b"tkhd").and_then(track_id).ok_or_else(broken)?;
     let mdia = child(trak, b"mdia").ok_or_else(broken)?;
     let timescale = child(mdia, b"mdhd")
         .and_then(timescale)
         .filter(|&n| n > 0)
         .ok_or_else(broken)?;
-    let mut head = OpusHead::parse_dops(child(entry, b"dOps").ok_or_else(broken)?)?;
     let stbl = descend(mdia, &[b"minf", b"stbl"]).ok_or_else(broken)?;
-    let fragment_defaults = child(moov, b"mvex").map(|mvex| fragment_defaults(mvex, id));
+    Ok(SampleTrack {
+        id,
+        timescale,
+        samples: SampleTable::new(stbl),
+        fragment_defaults: child(moov, b"mvex").map(|mvex| fragment_defaults(mvex, id)),
+    })
+}
 
+fn opus_track(moov: &[u8], trak: &[u8], entry: &[u8], movie_timescale: u32) -> Result<OpusTrack, Error> {
+    let track = sample_track(moov, trak)?;
+    let mut found = Identification::parse_dops(child(entry, b"dOps").ok_or_else(broken)?)?;
     let mut end = None;
     if let Some((start, length)) = descend(trak, &[b"edts", b"elst"]).and_then(single_edit) {
-        let start = samples_48k(start, timescale);
+        let start = samples_48k(start, track.timescale);
+        let head = &mut found.head;
         head.pre_skip = head.pre_skip.max(u16::try_from(start).unwrap_or(0));
-        if length > 0 && fragment_defaults.is_none() {
-            let exactness = 1 + samples_48k(1, movie_timescale) + samples_48k(1, timescale);
+        if length > 0 && track.fragment_defaults.is_none() {
+            let exactness = 1 + samples_48k(1, movie_timescale) + samples_48k(1, track.timescale);
             end = Some((start + samples_48k(length, movie_timescale), exactness));
         }
     }
-    Ok(OpusTrack {
-        id,
-        head,
-        timescale,
-        samples: SampleTable::new(stbl),
-        end,
-        fragment_defaults,
-    })
+    Ok(OpusTrack { track, found, end })
+}
+
+fn broken() -> Error {
+    Error::corrupt("the MP4 sound track is damaged")
 }
 
 /// Ticks per second, of `mvhd` and `mdhd` alike.
@@ -172,8 +189,7 @@ fn codec(format: Kind, entry: &[u8]) -> Codec {
         b"sowt" | b"twos" | b"lpcm" | b"ipcm" | b"fpcm" | b"in24" | b"in32" | b"fl32" | b"fl64" | b"raw "
         | b"ulaw" | b"alaw" => Codec::Pcm,
         b"ima4" => Codec::Adpcm,
-        b"samr" => Codec::Other("AMR-NB".into()),
-        b"sawb" => Codec::Other("AMR-WB".into()),
+        b"sawp" => Codec::Other("AMR-WB+".into()),
         b"ac-3" | b"ec-3" => Codec::Other("AC-3".into()),
         b"enca" => Codec::Other("an encrypted track".into()),
         other => Codec::Other(

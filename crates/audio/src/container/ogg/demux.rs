@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::page::{PageHeader, PageReader};
 use crate::container::source::Source;
-use crate::container::{Demux, Ending, Event, Track};
+use crate::container::{Demux, Ending, Event, Packets, Track};
+use crate::opus::head::{Identification, Mapping};
 use crate::opus::packet;
 use crate::{Codec, Error, OpusHead};
 
@@ -20,6 +21,7 @@ const MAX_IDLE_PAGES: u32 = 100_000;
 pub(crate) struct OggDemux<'a> {
     pages: PageReader<'a>,
     head: OpusHead,
+    mapping: Option<Mapping>,
     link: Link,
     page: QueuedPage,
     /// The packet that the current page ended but did not begin.
@@ -69,18 +71,20 @@ impl<'a> OggDemux<'a> {
             }
             let packet = first_packet(page.lacing, page.body);
             if packet.starts_with(b"OpusHead") {
-                let head = OpusHead::parse(packet)?;
+                let Identification { head, mapping } = Identification::parse(packet)?;
                 let link = Link::new(page.header);
-                return Ok(Track::Opus(Box::new(OggDemux {
+                let demux = OggDemux {
                     pages,
                     head,
+                    mapping,
                     link,
                     page: QueuedPage::default(),
                     joined: Vec::new(),
                     partial: Vec::new(),
                     idle: 0,
                     ending: Ending::default(),
-                })));
+                };
+                return Ok(Track::opus(mapping, demux));
             }
             other = other.or_else(|| codec(packet));
         }
@@ -103,13 +107,14 @@ impl<'a> OggDemux<'a> {
                 if !self.link.has_audio {
                     continue; // Multiplexed with ours: not heard.
                 }
-                match OpusHead::parse(first_packet(page.lacing, page.body)) {
-                    Ok(_) => {
+                match Identification::parse(first_packet(page.lacing, page.body)) {
+                    // A link that takes other decoders is another recording.
+                    Ok(next) if next.mapping == self.mapping => {
                         self.ending.truncated |= !self.link.last_seen || self.link.hole;
                         self.link = Link::new(page.header);
                         self.partial.clear();
                     }
-                    Err(_) => self.ending.truncated |= self.link.last_seen,
+                    _ => self.ending.truncated |= self.link.last_seen,
                 }
                 continue;
             }
@@ -190,7 +195,7 @@ impl<'a> OggDemux<'a> {
         let mut sum = 0;
         let mut bad = None;
         for i in first..self.page.packets.len() {
-            match packet::check(self.packet(i)) {
+            match packet::check_as(self.mapping.is_some(), self.packet(i)) {
                 Ok(info) => sum += u64::from(info.samples_48k),
                 Err(_) => bad = bad.or(Some(i)),
             }
@@ -252,7 +257,9 @@ impl Demux for OggDemux<'_> {
     fn head(&self) -> OpusHead {
         self.head
     }
+}
 
+impl Packets for OggDemux<'_> {
     fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
         loop {
             let queue = &mut self.page;

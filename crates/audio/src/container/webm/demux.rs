@@ -11,7 +11,8 @@ use super::block::{self, Block};
 use super::ebml::{self, Header};
 use super::header::{SoundTrack, sound_track};
 use crate::container::source::Source;
-use crate::container::{Demux, Ending, Event, Track};
+use crate::container::{Demux, Ending, Event, Packets, Track};
+use crate::opus::head::{Identification, Mapping};
 use crate::opus::packet;
 use crate::{Error, OpusHead};
 
@@ -68,6 +69,7 @@ const MILLISECOND: u64 = 1_000_000;
 pub(crate) struct WebmDemux<'a> {
     source: Source<'a>,
     head: OpusHead,
+    mapping: Option<Mapping>,
     track: u64,
     /// Nanoseconds per tick.
     scale: u64,
@@ -88,6 +90,7 @@ impl<'a> WebmDemux<'a> {
         let mut demux = WebmDemux {
             source,
             head: OpusHead::new(1, 0),
+            mapping: None,
             track: 0,
             scale: MILLISECOND,
             cluster: 0,
@@ -107,9 +110,12 @@ impl<'a> WebmDemux<'a> {
                 SEGMENT => demux.enter(header)?,
                 INFO => demux.read_info(header)?,
                 TRACKS => match sound_track(demux.payload(header)?)? {
-                    SoundTrack::Opus { number, head } => {
-                        (demux.track, demux.head) = (number, head);
-                        return Ok(Track::Opus(Box::new(demux)));
+                    SoundTrack::Opus {
+                        number,
+                        found: Identification { head, mapping },
+                    } => {
+                        (demux.track, demux.head, demux.mapping) = (number, head, mapping);
+                        return Ok(Track::opus(mapping, demux));
                     }
                     SoundTrack::Other(codec) => return Ok(Track::Other(codec)),
                 },
@@ -230,9 +236,8 @@ impl<'a> WebmDemux<'a> {
     /// Another recording was appended: its sound may have another track number.
     fn read_tracks_again(&mut self, header: Header) -> Result<(), Error> {
         match self.payload(header).and_then(sound_track) {
-            Ok(SoundTrack::Opus { number, .. }) => self.track = number,
-            Ok(SoundTrack::Other(_))
-            | Err(Error::Corrupt { .. } | Error::Unsupported { .. } | Error::Empty) => {
+            Ok(SoundTrack::Opus { number, found }) if found.mapping == self.mapping => self.track = number,
+            Ok(_) | Err(Error::Corrupt { .. } | Error::Unsupported { .. } | Error::Empty) => {
                 self.ending.truncated = true;
             }
             Err(e) => return Err(e),
@@ -259,9 +264,9 @@ impl<'a> WebmDemux<'a> {
         let (payload, after) = view.split_at(size.min(view.len()));
         if payload.len() < size || !(after.is_empty() || begins_known(after)) {
             // Either what follows is damaged, or this block's own size: then the next block lies within.
-            let track = self.track;
-            let within =
-                (0..payload.len()).find(|&i| is_cluster(&payload[i..]) || is_block(&payload[i..], track));
+            let (track, multistream) = (self.track, self.mapping.is_some());
+            let within = (0..payload.len())
+                .find(|&i| is_cluster(&payload[i..]) || is_block(&payload[i..], track, multistream));
             if let Some(n) = within.or((payload.len() < size).then_some(payload.len())) {
                 self.ending.truncated = true;
                 self.source.skip(n as u64)?;
@@ -309,10 +314,10 @@ impl<'a> WebmDemux<'a> {
 
     /// Finds the next cluster, or the next thing that is surely a block of our track.
     fn resync(&mut self) -> Result<(), Error> {
-        let track = self.track;
+        let (track, multistream) = (self.track, self.mapping.is_some());
         let first = [CLUSTER.to_be_bytes()[0], SIMPLE_BLOCK as u8];
         self.source.find(&first, 4096, |bytes| {
-            bytes.starts_with(&CLUSTER.to_be_bytes()) || is_block(bytes, track)
+            bytes.starts_with(&CLUSTER.to_be_bytes()) || is_block(bytes, track, multistream)
         })?;
         Ok(())
     }
@@ -322,7 +327,9 @@ impl Demux for WebmDemux<'_> {
     fn head(&self) -> OpusHead {
         self.head
     }
+}
 
+impl Packets for WebmDemux<'_> {
     fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
         if self.next_frame == self.frames.len() && !self.load_block()? {
             return Ok(None);
@@ -354,7 +361,7 @@ fn begins_known(bytes: &[u8]) -> bool {
 }
 
 /// Whether a SimpleBlock of this track with one valid Opus packet begins here, and another known element after it.
-fn is_block(bytes: &[u8], track: u64) -> bool {
+fn is_block(bytes: &[u8], track: u64, multistream: bool) -> bool {
     let Some(header) = ebml::header(bytes) else {
         return false;
     };
@@ -367,7 +374,7 @@ fn is_block(bytes: &[u8], track: u64) -> bool {
     };
     header.id == SIMPLE_BLOCK
         && Block::parse(payload)
-            .is_some_and(|b| b.track == track && packet::check(&payload[b.start..]).is_ok())
+            .is_some_and(|b| b.track == track && packet::check_as(multistream, &payload[b.start..]).is_ok())
         && !after.is_empty()
         && begins_known(after)
 }

@@ -1,6 +1,7 @@
 //! The Tracks element: which track is the sound (RFC 9559 §5.1.4).
 
 use super::ebml;
+use crate::opus::head::{Identification, LIBOPUS_DELAY};
 use crate::{Codec, Error, OpusHead};
 
 const TRACK_ENTRY: u32 = 0xAE;
@@ -13,13 +14,11 @@ const CONTENT_ENCODINGS: u32 = 0x6D80;
 const AUDIO: u32 = 0xE1;
 const CHANNELS: u32 = 0x9F;
 const SOUND: u64 = 2;
-/// Lookahead of libopus at 48 kHz: what Chromium leaves unsaid, pre-skip 0, though its encoder has it like any other.
-const LIBOPUS_DELAY: u16 = 312;
 
 /// The sound track.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SoundTrack {
-    Opus { number: u64, head: OpusHead },
+    Opus { number: u64, found: Identification },
     Other(Codec),
 }
 
@@ -51,7 +50,7 @@ pub(crate) fn sound_track(tracks: &[u8]) -> Result<SoundTrack, Error> {
     match (opus, other) {
         (Some(entry), _) => Ok(SoundTrack::Opus {
             number: entry.number,
-            head: entry.opus_head()?,
+            found: entry.identification()?,
         }),
         (None, Some(entry)) => Ok(SoundTrack::Other(entry.codec())),
         (None, None) => Err(Error::Empty),
@@ -83,25 +82,25 @@ impl<'a> Entry<'a> {
 
     /// The header in CodecPrivate; without one, what the track says itself. Some writers leave the pre-skip to
     /// CodecDelay, some to nobody.
-    fn opus_head(&self) -> Result<OpusHead, Error> {
+    fn identification(&self) -> Result<Identification, Error> {
         if self.encoded {
             return Err(Error::unsupported("a compressed or encrypted Matroska track"));
         }
-        let mut head = match self.private {
-            Some(private) => OpusHead::parse(private)?,
+        let mut found = match self.private {
+            Some(private) => Identification::parse(private)?,
             None => match self.channels {
-                n @ 1..=2 => OpusHead::new(n as u8, 0),
+                n @ 1..=2 => OpusHead::new(n as u8, 0).into(),
                 n => return Err(Error::unsupported(format!("Opus with {n} channels"))),
             },
         };
-        if head.pre_skip == 0 {
+        if found.head.pre_skip == 0 {
             let delay = self.delay_ns.saturating_mul(48).saturating_add(500_000) / 1_000_000;
-            head.pre_skip = u16::try_from(delay)
+            found.head.pre_skip = u16::try_from(delay)
                 .ok()
                 .filter(|&n| n > 0)
                 .unwrap_or(LIBOPUS_DELAY);
         }
-        Ok(head)
+        Ok(found)
     }
 
     fn codec(&self) -> Codec {
