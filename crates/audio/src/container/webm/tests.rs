@@ -220,7 +220,7 @@ fn blocks_of_other_tracks_and_unknown_elements_are_stepped_over() {
         timestamp(0),
         other.clone(),
         simple_block(0, &packet(1)),
-        element(0x1C53_BB6B, &[0xA3; 40]),
+        element(0x1C53_BB6B, &element(0xBB, &[0xA3; 38])),
         other,
         simple_block(20, &packet(2)),
     ]))
@@ -229,6 +229,57 @@ fn blocks_of_other_tracks_and_unknown_elements_are_stepped_over() {
         (out.packets, out.ending.truncated),
         (vec![packet(1), packet(2)], false)
     );
+}
+
+#[test]
+fn a_size_that_ends_where_a_later_element_begins_swallows_nothing() {
+    let blocks: Vec<_> = (1..=6)
+        .map(|n| simple_block(20 * i16::from(n), &packet(n)))
+        .collect();
+    let all: Vec<_> = (1..=6).map(packet).collect();
+    for swallowed in 1..=3 {
+        let inside = blocks[1..1 + swallowed].concat();
+        // Void, tags, an index, another recording's Info: each with its own payload first.
+        for (id, own) in [
+            (0xEC, vec![0; 9]),
+            (0x1254_C367, element(0x7373, &[1; 5])),
+            (0x1C53_BB6B, element(0xBB, &[2; 5])),
+            (0x1549_A966, element(0x2A_D7B1, &[15, 66, 64])),
+        ] {
+            let damaged = element(id, &[own, inside.clone()].concat());
+            let file = cluster(&[
+                timestamp(0),
+                blocks[0].clone(),
+                damaged,
+                blocks[1 + swallowed..].concat(),
+            ]);
+            let out = demux(&file).unwrap();
+            assert_eq!(
+                (&out.packets, out.ending.truncated),
+                (&all, true),
+                "{id:#x} swallows {swallowed}"
+            );
+        }
+        // A block, alone and in a group.
+        let own = block(1, 20, 0x80, &packet(1));
+        let damaged = element(0xA3, &[own, inside.clone()].concat());
+        let file = cluster(&[timestamp(0), damaged, blocks[1 + swallowed..].concat()]);
+        let out = demux(&file).unwrap();
+        assert_eq!(
+            (&out.packets, out.ending.truncated),
+            (&all, true),
+            "a block swallows {swallowed}"
+        );
+        let own = element(0xA1, &block(1, 20, 0, &packet(1)));
+        let damaged = element(0xA0, &[own, inside].concat());
+        let file = cluster(&[timestamp(0), damaged, blocks[1 + swallowed..].concat()]);
+        let out = demux(&file).unwrap();
+        assert_eq!(
+            (&out.packets, out.ending.truncated),
+            (&all, true),
+            "a group swallows {swallowed}"
+        );
+    }
 }
 
 #[test]
