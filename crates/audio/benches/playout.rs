@@ -1,7 +1,7 @@
 //! What a listener's decoder costs per second of speech. 10 ms of a second are 1 % of a core.
 
 use divan::Bencher;
-use voxpost_audio::{PlayoutDecoder, PlayoutStep, SpeechEncoder, SpeechSettings};
+use voxpost_audio::{EncoderSettings, PlayoutDecoder, PlayoutStep, SpeechEncoder};
 
 fn main() {
     divan::main();
@@ -59,11 +59,11 @@ fn a_second_with_runs_from_dred(bencher: Bencher<'_, '_>) {
 }
 
 fn bench(bencher: Bencher<'_, '_>, step: impl Fn(&[u8], usize) -> PlayoutStep<'_>) {
-    let mut encoder = SpeechEncoder::new(&SpeechSettings {
+    let mut encoder = SpeechEncoder::new(&EncoderSettings {
         bitrate_bps: 32_000,
         dred_ms: 120,
         loss_percent: 10,
-        ..SpeechSettings::default()
+        ..EncoderSettings::live()
     });
     let packets: Vec<Vec<u8>> = (0..50)
         .map(|i| {

@@ -3,7 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use voxpost_audio::{PacketInspector, PlayoutDecoder, PlayoutStep, SpeechEncoder, SpeechSettings};
+use voxpost_audio::{
+    Bandwidth, EncoderSettings, PacketInspector, PlayoutDecoder, PlayoutStep, SpeechEncoder,
+};
 
 const FRAME: usize = 960;
 
@@ -51,7 +53,7 @@ fn voice(seconds: usize) -> Vec<f32> {
         .collect()
 }
 
-fn encode(sound: &[f32], settings: &SpeechSettings) -> Vec<Vec<u8>> {
+fn encode(sound: &[f32], settings: &EncoderSettings) -> Vec<Vec<u8>> {
     let mut encoder = SpeechEncoder::new(settings);
     let frames = sound.chunks_exact(FRAME);
     frames
@@ -63,13 +65,13 @@ fn encode(sound: &[f32], settings: &SpeechSettings) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn with_dred() -> SpeechSettings {
-    SpeechSettings {
+fn with_dred() -> EncoderSettings {
+    EncoderSettings {
         bitrate_bps: 32_000,
         dred_ms: 120,
         loss_percent: 10,
-        wideband: true,
-        ..SpeechSettings::default()
+        bandwidth: Bandwidth::Wide,
+        ..EncoderSettings::live()
     }
 }
 
@@ -123,7 +125,7 @@ fn no_step_allocates() {
 #[test]
 fn the_inspector_sees_what_the_encoder_was_asked_for() {
     let mut inspector = PacketInspector::new();
-    let mut share = |settings: &SpeechSettings| {
+    let mut share = |settings: &EncoderSettings| {
         let packets = encode(&voice(2), settings);
         let contents: Vec<_> = packets
             .iter()
@@ -137,11 +139,11 @@ fn the_inspector_sees_what_the_encoder_was_asked_for() {
             .count();
         (fec * 100 / packets.len(), dred * 100 / packets.len())
     };
-    assert_eq!(share(&SpeechSettings::default()), (0, 0));
-    let (fec, dred) = share(&SpeechSettings {
+    assert_eq!(share(&EncoderSettings::live()), (0, 0));
+    let (fec, dred) = share(&EncoderSettings {
         fec: true,
         loss_percent: 10,
-        ..SpeechSettings::default()
+        ..EncoderSettings::live()
     });
     assert!(fec > 40 && dred == 0, "FEC in {fec} %, DRED in {dred} %");
     let (fec, dred) = share(&with_dred());
@@ -199,7 +201,7 @@ fn dred_comes_closer_to_what_was_lost_than_concealment() {
 
 #[test]
 fn a_stream_of_faster_and_slower_packets_is_as_much_shorter_and_longer_as_the_decoder_says() {
-    let packets = encode(&voice(4), &SpeechSettings::default());
+    let packets = encode(&voice(4), &EncoderSettings::live());
     let mut decoder = PlayoutDecoder::new();
     let mut heard = 0;
     for (i, payload) in packets.iter().enumerate() {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use voxpost_audio::{SpeechEncoder, SpeechSettings};
+use voxpost_audio::{EncoderSettings, SpeechEncoder};
 use voxpost_client::VoicePlayer;
 use voxpost_proto::jitter::JitterConfig;
 use voxpost_proto::rtp::RtpHeader;
@@ -23,10 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let speech = wav::read_mono_48k(&std::fs::read(input)?)?;
 
     // The sender: a packet every 20 ms, with a copy of the one before it.
-    let mut encoder = SpeechEncoder::new(&SpeechSettings {
+    let mut encoder = SpeechEncoder::new(&EncoderSettings {
         fec: true,
         loss_percent: 10,
-        ..SpeechSettings::default()
+        ..EncoderSettings::live()
     });
     let datagrams: Vec<Vec<u8>> = speech
         .chunks_exact(FRAME)

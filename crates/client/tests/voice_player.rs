@@ -3,7 +3,7 @@
 use std::path::Path as File;
 use std::time::Duration;
 
-use voxpost_audio::{SpeechEncoder, SpeechSettings};
+use voxpost_audio::{Bandwidth, EncoderSettings, SpeechEncoder};
 use voxpost_client::{VoicePlayer, VoicePlayerStats};
 use voxpost_proto::jitter::{Inserted, JitterConfig};
 use voxpost_proto::rtp::RtpHeader;
@@ -29,7 +29,7 @@ fn speech() -> Vec<f32> {
 }
 
 /// Both counters wrap on the way.
-fn encode(speech: &[f32], settings: &SpeechSettings) -> Vec<Vec<u8>> {
+fn encode(speech: &[f32], settings: &EncoderSettings) -> Vec<Vec<u8>> {
     let mut encoder = SpeechEncoder::new(settings);
     let frames = speech.chunks_exact(FRAME).enumerate();
     frames
@@ -70,7 +70,7 @@ fn third_time(said: &[f32], heard: &[f32]) -> sound::Similarity {
     sound::similarity(&said[from..], &heard[from..said.len() + 9_600], sound::RATE)
 }
 
-fn over(path: &Path, settings: &SpeechSettings) -> (Vec<f32>, Vec<f32>, VoicePlayerStats) {
+fn over(path: &Path, settings: &EncoderSettings) -> (Vec<f32>, Vec<f32>, VoicePlayerStats) {
     let said = speech();
     let datagrams = encode(&said, settings);
     let trace = path.trace(datagrams.len(), 20.0, 80, 11);
@@ -80,7 +80,7 @@ fn over(path: &Path, settings: &SpeechSettings) -> (Vec<f32>, Vec<f32>, VoicePla
 
 #[test]
 fn over_a_perfect_network_the_speech_is_what_was_said() {
-    let (said, heard, stats) = over(&Path::default(), &SpeechSettings::default());
+    let (said, heard, stats) = over(&Path::default(), &EncoderSettings::live());
     let alike = third_time(&said, &heard);
     assert!(alike.is_same_speech(), "{alike:?} {stats:?}");
     assert_eq!((stats.jitter.lost, stats.playout.broken), (0, 0));
@@ -94,10 +94,10 @@ fn ten_percent_loss_is_mostly_repaired_by_fec_when_the_sender_uses_it() {
         duplicates: 0.05,
         ..Path::default()
     };
-    let settings = SpeechSettings {
+    let settings = EncoderSettings {
         fec: true,
         loss_percent: 10,
-        ..SpeechSettings::default()
+        ..EncoderSettings::live()
     };
     let (said, heard, stats) = over(&path, &settings);
     let alike = third_time(&said, &heard);
@@ -118,11 +118,11 @@ fn runs_of_losses_are_rebuilt_by_dred() {
         },
         ..Path::default()
     };
-    let settings = SpeechSettings {
+    let settings = EncoderSettings {
         bitrate_bps: 32_000,
         dred_ms: 120,
         loss_percent: 10,
-        ..SpeechSettings::default()
+        ..EncoderSettings::live()
     };
     let (_, _, stats) = over(&path, &settings);
     let lost = stats.jitter.lost * FRAME as u64;
@@ -136,7 +136,7 @@ fn every_checked_in_trace_is_played_to_its_end() {
     for entry in std::fs::read_dir(traces).expect("the traces") {
         let file = entry.expect("a file").path();
         let mut trace = Trace::from_text(&std::fs::read_to_string(&file).expect("text"));
-        let datagrams = encode(&speech(), &SpeechSettings::default());
+        let datagrams = encode(&speech(), &EncoderSettings::live());
         trace.fates.truncate(datagrams.len());
         let came = trace.delays_ms().flatten().count() as u64;
         let (heard, player) = listen(&datagrams, &trace);
@@ -165,10 +165,10 @@ fn a_pause_with_discontinuous_transmission_is_comfort_noise_and_loses_nothing() 
     for sample in &mut said[from..from + 96_000] {
         *sample = (rng.unit() as f32 - 0.5) * 0.002;
     }
-    let settings = SpeechSettings {
+    let settings = EncoderSettings {
         dtx: true,
-        wideband: true,
-        ..SpeechSettings::default()
+        bandwidth: Bandwidth::Wide,
+        ..EncoderSettings::live()
     };
     let mut datagrams = encode(&said, &settings);
     // Of the packets without sound only the first in a row is sent; sequence numbers count what is sent.

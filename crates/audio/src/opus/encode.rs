@@ -1,36 +1,14 @@
 use std::num::NonZeroU32;
 
-use ::opus::{Application, Bitrate, Channels, Signal};
-
+use super::ffi;
+use super::fit::{BandwidthMeter, fitted};
+use super::settings::{Bandwidth, EncoderSettings};
 use crate::Error;
 
-/// Length of a frame: 20 ms, the best trade of overhead against delay and what every player handles.
-const FRAMES_PER_SECOND: u32 = 50;
-/// Longest packet that is asked for. 24 kbit/s VBR stays below 300 bytes; RFC 6716 allows 1,275 per frame.
-const MAX_PACKET: usize = 1_275;
-/// Samples at 48 kHz per frame.
-const FRAME_48K: u32 = 48_000 / FRAMES_PER_SECOND;
-
-/// How speech is encoded. Fixed beyond these: one channel, VBR, 20 ms frames, application VOIP (speech is put before
-/// faithfulness), bandwidth by bit rate and source, no FEC and no DTX (what is stored is never lost on the way, and
-/// their cost would be kept for ever).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EncoderSettings {
-    /// Mean bit rate in bit/s, 6,000 to 128,000.
-    pub bitrate_bps: u32,
-    /// Effort, 0 to 10.
-    pub complexity: u8,
-}
-
-impl Default for EncoderSettings {
-    /// 24 kbit/s: full bandwidth speech. docs/benchmarks.md has the measurement that chose the complexity.
-    fn default() -> Self {
-        Self {
-            bitrate_bps: 24_000,
-            complexity: 6,
-        }
-    }
-}
+/// Room for any packet that is asked for: 128 kbit/s for 60 ms in VBR, and redundancy.
+const MAX_PACKET: usize = 4_000;
+/// How much is measured before the first packet is encoded: long enough to hear every sound of speech.
+const LEAD_SECONDS: usize = 6;
 
 /// The rate at which sound of the rate `source` is encoded: the lowest of the rates that Opus takes without losing
 /// any of it. Opus plays at 48 kHz whatever it was given, and does less work for a narrow source.
@@ -42,28 +20,54 @@ pub(crate) fn encoder_rate(source: NonZeroU32) -> NonZeroU32 {
     NonZeroU32::new(rate).expect("not zero")
 }
 
-/// Turns a mono stream into Opus packets of 20 ms.
-#[derive(Debug)]
+/// Turns a mono stream into Opus packets.
 pub(crate) struct Encoder {
-    encoder: ::opus::Encoder,
+    encoder: ffi::Encoder,
+    settings: EncoderSettings,
+    fit: Option<Fit>,
+    /// Samples per packet.
     frame: usize,
     lookahead: usize,
     pre_skip: u16,
     waiting: Vec<f32>,
+    /// The frame that was encoded last.
+    last: Vec<f32>,
     packet: [u8; MAX_PACKET],
+}
+
+/// Finds out how far up the sound goes. What turns up later widens it, nothing narrows it again.
+struct Fit {
+    meter: BandwidthMeter,
+    /// `None` until the lead is over; then what is coded.
+    chosen: Option<Bandwidth>,
+    lead: Vec<f32>,
+    /// Samples until the next decision.
+    left: usize,
+    rate: usize,
 }
 
 impl Encoder {
     /// An encoder of sound at one of the rates of [`encoder_rate`].
     pub(crate) fn new(rate: NonZeroU32, settings: &EncoderSettings) -> Self {
-        let (encoder, lookahead) =
-            configured(rate, settings).expect("libopus takes these rates and clamped settings");
+        let mut encoder = ffi::Encoder::new(rate.get(), settings.application_code());
+        configure(&mut encoder, settings);
+        let lookahead = encoder.lookahead();
+        let rate_hz = rate.get() as usize;
         Self {
             encoder,
-            frame: (rate.get() / FRAMES_PER_SECOND) as usize,
+            settings: *settings,
+            fit: settings.fit.then(|| Fit {
+                meter: BandwidthMeter::new(rate),
+                chosen: None,
+                lead: Vec::new(),
+                left: LEAD_SECONDS * rate_hz,
+                rate: rate_hz,
+            }),
+            frame: settings.frame.samples_48k() as usize * rate_hz / 48_000,
             lookahead,
-            pre_skip: (lookahead as u32 * (48_000 / rate.get())) as u16,
+            pre_skip: (lookahead * (48_000 / rate_hz)) as u16,
             waiting: Vec::new(),
+            last: Vec::new(),
             packet: [0; MAX_PACKET],
         }
     }
@@ -75,6 +79,61 @@ impl Encoder {
 
     /// Takes the next samples and hands every full packet, with its samples at 48 kHz, to `sink`.
     pub(crate) fn push(&mut self, mut samples: &[f32], sink: &mut Sink<'_>) -> Result<(), Error> {
+        while !samples.is_empty() {
+            let Some(fit) = &mut self.fit else {
+                return self.frames(samples, sink);
+            };
+            let (now, later) = samples.split_at(samples.len().min(fit.left));
+            samples = later;
+            fit.meter.push(now);
+            fit.left -= now.len();
+            let decide = fit.left == 0;
+            if fit.chosen.is_none() {
+                fit.lead.extend_from_slice(now);
+            } else {
+                self.frames(now, sink)?;
+            }
+            if decide {
+                self.decide(sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream: pads with silence until all that was pushed can be heard.
+    pub(crate) fn finish(mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        if self.fit.as_ref().is_some_and(|fit| fit.chosen.is_none()) {
+            self.decide(sink)?;
+        }
+        let mut rest = std::mem::take(&mut self.waiting);
+        rest.resize((rest.len() + self.lookahead).next_multiple_of(self.frame), 0.0);
+        self.frames(&rest, sink)
+    }
+
+    /// Takes what was measured to heart, and encodes the lead if it is still waiting.
+    fn decide(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        let Some(fit) = &mut self.fit else { return Ok(()) };
+        fit.left = fit.rate;
+        // Of silence nothing can be told.
+        let found = fit.meter.bandwidth().unwrap_or_default();
+        if fit.chosen.is_none_or(|chosen| chosen < found) {
+            let widens = fit.chosen.replace(found).is_some();
+            if widens {
+                // libopus would take ten seconds to widen. A new encoder does it at once, and goes on where the other was
+                // once it has seen the last frame.
+                let rate = fit.rate as u32;
+                self.encoder = ffi::Encoder::new(rate, self.settings.application_code());
+            }
+            configure(&mut self.encoder, &fitted(&self.settings, found));
+            if widens && self.last.len() == self.frame {
+                let _ = self.encoder.encode(&self.last, &mut self.packet);
+            }
+        }
+        let lead = std::mem::take(&mut fit.lead);
+        self.frames(&lead, sink)
+    }
+
+    fn frames(&mut self, mut samples: &[f32], sink: &mut Sink<'_>) -> Result<(), Error> {
         if !self.waiting.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(self.frame - self.waiting.len()));
             self.waiting.extend_from_slice(now);
@@ -95,34 +154,26 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends the stream: pads with silence until all that was pushed can be heard.
-    pub(crate) fn finish(mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let mut rest = std::mem::take(&mut self.waiting);
-        rest.resize((rest.len() + self.lookahead).next_multiple_of(self.frame), 0.0);
-        self.push(&rest, sink)
-    }
-
     fn encode(&mut self, frame: &[f32], sink: &mut Sink<'_>) -> Result<(), Error> {
         let len = self
             .encoder
-            .encode_float(frame, &mut self.packet)
+            .encode(frame, &mut self.packet)
             .expect("a frame of the right length and room for any packet");
-        sink(&self.packet[..len], FRAME_48K)
+        self.last.clear();
+        self.last.extend_from_slice(frame);
+        sink(&self.packet[..len], self.settings.frame.samples_48k())
     }
 }
 
 /// Takes an Opus packet and its samples at 48 kHz.
 pub(crate) type Sink<'s> = dyn FnMut(&[u8], u32) -> Result<(), Error> + 's;
 
-fn configured(rate: NonZeroU32, settings: &EncoderSettings) -> ::opus::Result<(::opus::Encoder, usize)> {
-    let mut encoder = ::opus::Encoder::new(rate.get(), Channels::Mono, Application::Voip)?;
-    encoder.set_bitrate(Bitrate::Bits(settings.bitrate_bps.clamp(6_000, 128_000) as i32))?;
-    encoder.set_vbr(true)?;
-    encoder.set_vbr_constraint(false)?;
-    encoder.set_complexity(settings.complexity.min(10).into())?;
-    encoder.set_signal(Signal::Voice)?;
-    let lookahead = encoder.get_lookahead()?.max(0) as usize;
-    Ok((encoder, lookahead))
+fn configure(encoder: &mut ffi::Encoder, settings: &EncoderSettings) {
+    for (request, value) in settings.requests() {
+        encoder
+            .set(request, value)
+            .expect("libopus takes clamped settings");
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +229,140 @@ mod tests {
         for block in [1, 959, 960, 961, 7_000] {
             assert_eq!(encode(20_000, 48_000, block).0, whole, "blocks of {block}");
         }
+    }
+
+    /// The highest bandwidth of the packets of a file, and its mean bit rate.
+    fn coded(settings: &EncoderSettings, sound: &[f32]) -> (u8, u32) {
+        let mut encoder = Encoder::new(hz(48_000), settings);
+        let (mut highest, mut bytes) = (0, 0);
+        let mut sink = |packet: &[u8], _| {
+            // RFC 6716 table 2: narrow, medium and wideband SILK, hybrid, CELT.
+            highest = highest.max(
+                [0, 1, 2, 3, 4, 0, 2, 3, 4][match packet[0] >> 3 {
+                    n @ 0..=11 => usize::from(n / 4),
+                    n @ 12..=15 => usize::from(3 + (n - 12) / 2),
+                    n => usize::from(5 + (n - 16) / 4),
+                }],
+            );
+            bytes += packet.len() as u32;
+            Ok(())
+        };
+        encoder.push(sound, &mut sink).expect("no output that could fail");
+        encoder.finish(&mut sink).expect("no output that could fail");
+        (highest, bytes * 8 / (sound.len() as u32 / 48_000))
+    }
+
+    /// A buzz whose overtones end at a frequency.
+    fn buzz(seconds: usize, highest: f32) -> Vec<f32> {
+        let overtones = (highest / 150.0) as usize;
+        (0..seconds * 48_000)
+            .map(|i| {
+                let t = i as f32 / 48_000.0;
+                let loud = (3.0 * t).sin().abs() * 0.2;
+                (1..=overtones)
+                    .map(|k| (std::f32::consts::TAU * 150.0 * k as f32 * t).sin() / k as f32)
+                    .sum::<f32>()
+                    * loud
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_telephone_recording_is_not_coded_as_fullband() {
+        let settings = EncoderSettings::default();
+        let (narrow, narrow_bps) = coded(&settings, &buzz(4, 3_400.0));
+        let (full, full_bps) = coded(&settings, &buzz(4, 15_000.0));
+        assert_eq!((narrow, full), (0, 4));
+        assert!(narrow_bps * 5 < full_bps * 4, "{narrow_bps} and {full_bps} bit/s");
+        // Unless that is asked for.
+        let as_it_is = EncoderSettings {
+            fit: false,
+            ..settings
+        };
+        assert_eq!(coded(&as_it_is, &buzz(4, 3_400.0)).0, 4);
+    }
+
+    #[test]
+    fn what_turns_up_late_widens_what_is_coded() {
+        let late = [buzz(8, 3_400.0), buzz(4, 15_000.0)].concat();
+        assert_eq!(coded(&EncoderSettings::default(), &late).0, 4);
+        // Silence at the beginning tells nothing.
+        let late = [vec![0.0; 8 * 48_000], buzz(2, 15_000.0)].concat();
+        assert_eq!(coded(&EncoderSettings::default(), &late).0, 4);
+    }
+
+    #[test]
+    fn every_frame_duration_bandwidth_and_way_to_spend_bits_is_coded() {
+        use crate::opus::settings::{Application, FrameDuration, RateControl};
+        let sound = buzz(1, 15_000.0);
+        let base = EncoderSettings {
+            fit: false,
+            ..EncoderSettings::default()
+        };
+        for frame in [
+            FrameDuration::Ms2_5,
+            FrameDuration::Ms5,
+            FrameDuration::Ms10,
+            FrameDuration::Ms20,
+            FrameDuration::Ms40,
+            FrameDuration::Ms60,
+        ] {
+            for application in [Application::Voip, Application::Audio, Application::LowDelay] {
+                let settings = EncoderSettings {
+                    frame,
+                    application,
+                    ..base
+                };
+                let mut encoder = Encoder::new(hz(48_000), &settings);
+                let pre_skip = u64::from(encoder.pre_skip());
+                let mut total = 0;
+                let mut sink = |packet: &[u8], samples: u32| {
+                    assert_eq!(
+                        crate::packet::check(packet).expect("a valid packet").samples_48k,
+                        samples
+                    );
+                    total += u64::from(samples);
+                    Ok(())
+                };
+                encoder
+                    .push(&sound, &mut sink)
+                    .expect("no output that could fail");
+                encoder.finish(&mut sink).expect("no output that could fail");
+                assert_eq!(
+                    total,
+                    (48_000 + pre_skip).next_multiple_of(frame.samples_48k().into()),
+                    "{settings:?}"
+                );
+            }
+        }
+        for (bandwidth, code) in [
+            (Bandwidth::Narrow, 0),
+            (Bandwidth::Wide, 2),
+            (Bandwidth::SuperWide, 3),
+            (Bandwidth::Full, 4),
+        ] {
+            assert_eq!(
+                coded(&EncoderSettings { bandwidth, ..base }, &sound).0,
+                code,
+                "{bandwidth:?}"
+            );
+        }
+        let cbr = EncoderSettings {
+            rate_control: RateControl::Cbr,
+            ..base
+        };
+        let mut sizes = Vec::new();
+        let mut encoder = Encoder::new(hz(48_000), &cbr);
+        encoder
+            .push(&sound, &mut |packet: &[u8], _| {
+                sizes.push(packet.len());
+                Ok(())
+            })
+            .expect("no output that could fail");
+        assert!(sizes.iter().all(|&size| size == 60), "{sizes:?}");
+        let silence = vec![0.0; 4 * 48_000];
+        let quiet = EncoderSettings { dtx: true, ..base };
+        assert!(coded(&quiet, &silence).1 * 2 < coded(&base, &silence).1);
     }
 
     #[test]

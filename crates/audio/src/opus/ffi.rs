@@ -185,7 +185,7 @@ pub(crate) fn has_fec(packet: &[u8]) -> bool {
     !packet.is_empty() && unsafe { sys::opus_packet_has_lbrr(packet.as_ptr(), length(packet.len())) } > 0
 }
 
-/// A mono encoder from 48 kHz.
+/// A mono encoder.
 #[derive(Debug)]
 pub(crate) struct Encoder(NonNull<sys::OpusEncoder>);
 
@@ -193,11 +193,26 @@ pub(crate) struct Encoder(NonNull<sys::OpusEncoder>);
 unsafe impl Send for Encoder {}
 
 impl Encoder {
-    pub(crate) fn new() -> Self {
+    /// An encoder from 8, 12, 16, 24 or 48 kHz, for one of libopus's applications.
+    pub(crate) fn new(rate: u32, application: i32) -> Self {
         let mut error = 0;
         // SAFETY: plain call; the result is checked for null.
-        let encoder = unsafe { sys::opus_encoder_create(RATE, 1, sys::OPUS_APPLICATION_VOIP, &mut error) };
-        Self(NonNull::new(encoder).expect("libopus has memory for an encoder"))
+        let encoder = unsafe { sys::opus_encoder_create(rate as i32, 1, application, &mut error) };
+        Self(NonNull::new(encoder).expect("libopus takes the rate and has memory for an encoder"))
+    }
+
+    /// Samples that come out before the first that went in.
+    pub(crate) fn lookahead(&mut self) -> usize {
+        let mut samples = 0_i32;
+        // SAFETY: the pointer is valid; this request takes a pointer to an int, which it fills.
+        unsafe {
+            sys::opus_encoder_ctl(
+                self.0.as_ptr(),
+                sys::OPUS_GET_LOOKAHEAD_REQUEST,
+                &mut samples as *mut i32,
+            )
+        };
+        usize::try_from(samples).unwrap_or(0)
     }
 
     /// A request that takes one number.

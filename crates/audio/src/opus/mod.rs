@@ -3,7 +3,9 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod ffi;
+mod fit;
 pub(crate) mod head;
 pub(crate) mod inspect;
 pub mod packet;
+pub(crate) mod settings;
 pub(crate) mod speech;

@@ -1,6 +1,6 @@
 //! The networks that are measured, and the codec settings that go with them.
 
-use voxpost_audio::SpeechSettings;
+use voxpost_audio::{Bandwidth, EncoderSettings};
 use voxpost_proto::jitter::LossReport;
 use voxpost_proto::redundancy::RedundancyPolicy;
 use voxpost_testkit::net::{Bottleneck, Jitter, Loss, Path};
@@ -8,7 +8,7 @@ use voxpost_testkit::net::{Bottleneck, Jitter, Loss, Path};
 pub(crate) struct Condition {
     pub(crate) name: String,
     pub(crate) path: Path,
-    pub(crate) settings: SpeechSettings,
+    pub(crate) settings: EncoderSettings,
 }
 
 /// Everything that docs/jitter-buffer.md shows.
@@ -96,7 +96,7 @@ fn jitters() -> Vec<(&'static str, Jitter)> {
 }
 
 /// The codec settings are those that the sender's policy chooses for the loss, at 24 kbit/s, and 32 kbit/s for runs.
-fn losses() -> Vec<(String, Loss, SpeechSettings)> {
+fn losses() -> Vec<(String, Loss, EncoderSettings)> {
     let mut losses = vec![("loss-0".into(), Loss::None, plain())];
     for percent in [5, 10, 20, 30] {
         let share = f64::from(percent) / 100.0;
@@ -115,20 +115,20 @@ fn losses() -> Vec<(String, Loss, SpeechSettings)> {
 }
 
 /// Speech of the clips ends at 8 kHz; so does what PESQ hears.
-fn plain() -> SpeechSettings {
-    SpeechSettings {
-        wideband: true,
-        ..SpeechSettings::default()
+fn plain() -> EncoderSettings {
+    EncoderSettings {
+        bandwidth: Bandwidth::Wide,
+        ..EncoderSettings::live()
     }
 }
 
-fn protected(fraction: f64, mean_burst: f64, bitrate_bps: u32) -> SpeechSettings {
+fn protected(fraction: f64, mean_burst: f64, bitrate_bps: u32) -> EncoderSettings {
     let report = LossReport {
         fraction: fraction as f32,
         mean_burst: mean_burst as f32,
     };
     let chosen = RedundancyPolicy::new().choose(&report, bitrate_bps, 20);
-    SpeechSettings {
+    EncoderSettings {
         bitrate_bps,
         fec: chosen.fec,
         loss_percent: chosen.loss_percent,
