@@ -53,10 +53,6 @@ fn defuse(name: &str, file: Vec<u8>) -> Result<Normalised, Error> {
     let before = HEAP.current_usage();
     let result = normalise(&mut input, io::sink(), &Options::default(), &|| false);
     let held = HEAP.peak_usage().saturating_sub(before);
-    println!(
-        "{name}: {result:?}, {held} bytes held, {} read of {len}",
-        input.bytes
-    );
     assert!(held < MOST_BYTES, "{name}: {held} bytes held");
     assert!(
         input.bytes <= 12 * len + (4 << 20),

@@ -229,11 +229,11 @@ fn a_stream_of_faster_and_slower_packets_is_as_much_shorter_and_longer_as_the_de
 
 #[test]
 fn the_second_half_of_a_lost_packet_comes_from_the_copy_when_the_first_was_concealed() {
-    let settings = SpeechSettings {
+    let settings = EncoderSettings {
         fec: true,
         loss_percent: 20,
-        wideband: true,
-        ..SpeechSettings::default()
+        bandwidth: Bandwidth::Wide,
+        ..EncoderSettings::live()
     };
     // Each 20 packets the voice sets in, in the very packet that is lost: nothing before it tells of that.
     let lost = |i: usize| i % 20 == 10;

@@ -64,25 +64,25 @@ mod tests {
     #[test]
     fn he_aac_has_a_core_of_half_the_rate() {
         // SBR over 22.05 kHz, mono, to 44.1 kHz, AAC-LC: as fdk-aac writes it.
-        let config = [0b0010_1011, 0b1000_1010, 0b0000_1000];
+        let config = [0b0010_1011, 0b1000_1010, 0b0000_1000, 0];
         assert_eq!(lc_core(&config), Some([0x13, 0x88]));
         // PS over 24 kHz.
-        let config = [0b1110_1011, 0b0000_1001, 0b1000_1000];
+        let config = [0b1110_1011, 0b0000_1001, 0b1000_1000, 0];
         assert_eq!(lc_core(&config), Some([0x13, 0x08]));
     }
 
     #[test]
     fn other_profiles_and_cut_configurations_have_none() {
         assert_eq!(lc_core(&[0x12, 0x08]), None);
-        let config = [0b0010_1011, 0b1000_1010, 0b0000_1000];
+        let config = [0b0010_1011, 0b1000_1010, 0b0000_1000, 0];
         for end in 0..config.len() {
             assert_eq!(lc_core(&config[..end]), None);
         }
         // An escaped rate, another core, frames of 960 samples.
         for config in [
-            [0x2F, 0xFF, 0xFF],
-            [0b0010_1011, 0b1000_1010, 0b0001_0000],
-            [0b0010_1011, 0b1000_1010, 0b0000_1100],
+            [0x2F, 0xFF, 0xFF, 0],
+            [0b0010_1011, 0b1000_1010, 0b0001_0000, 0],
+            [0b0010_1011, 0b1000_1010, 0b0000_1010, 0],
         ] {
             assert_eq!(lc_core(&config), None, "{config:?}");
         }

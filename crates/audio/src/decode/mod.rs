@@ -1,5 +1,6 @@
 //! Compressed or plain sound in a file, out as blocks of samples. Symphonia demuxes and decodes most of it, libopus Opus
-//! of many channels, and codec-core AMR; this module bounds them, trims what encoders put around the sound, and keeps what a damaged file still holds.
+//! of many channels, and codec-core AMR; this module bounds them, trims what encoders put around the sound, and keeps what
+//! a damaged file still holds.
 
 mod aac_config;
 mod amr;
@@ -8,8 +9,11 @@ mod gapless;
 mod library;
 mod mp4;
 mod multistream;
+#[cfg(test)]
+mod mutations;
 mod ogg_end;
 mod open;
 mod wav_header;
+mod webm_end;
 
 pub(crate) use decoder::{Block, Decoder};

@@ -16,7 +16,7 @@ use super::decoder::Format;
 use super::gapless::{self, AAC_FRAME, Stream};
 use super::library::layout;
 use super::mp4::Mp4;
-use super::{aac_config, ogg_end, wav_header};
+use super::{aac_config, ogg_end, wav_header, webm_end};
 use crate::pcm::Layout;
 use crate::sniff::first_frame;
 use crate::{Codec, Container, Error, Input, Limits, Probe};
@@ -64,19 +64,29 @@ pub(super) fn open<'a>(
             mp4 = Some(found);
         }
         Container::Ogg => truncated = ogg_end::is_missing(input)?,
+        Container::Aiff => {
+            patches = wav_header::repair_aiff(input)?;
+            truncated = !patches.is_empty();
+        }
+        Container::WebM => {
+            patches = webm_end::repair(input)?;
+            truncated = !patches.is_empty();
+        }
         _ => {}
     }
 
+    // In a WebM file that was cut, symphonia would look for the index at the end and give up.
+    let seekable = !(truncated && source.container == Container::WebM);
     // The first reader only counts, so that hours of silence in a few kilobytes are refused before any is decoded.
     let counted = {
-        let mut format = read(Source::new(&mut *input, part, patches.clone())?)?;
+        let mut format = read(Source::new(&mut *input, part, patches.clone(), seekable)?)?;
         let (track, params) = sound_track(format.as_ref(), source)?;
         check(&params, limits)?;
         count(format.as_mut(), &track, &params, limits, cancelled)?
     };
     let mp4_edit = mp4.and_then(|mp4| mp4.edit(counted.track));
 
-    let reader = read(Source::new(input, part, patches)?)?;
+    let reader = read(Source::new(input, part, patches, seekable)?)?;
     let (track, mut params) = sound_track(reader.as_ref(), source)?;
     if let Some(core) = params.extra_data.as_deref().and_then(aac_config::lc_core) {
         params.with_extra_data(core.into());
@@ -289,10 +299,11 @@ struct Source<'a> {
     /// Counted from `begin`.
     position: u64,
     patches: Vec<Patch>,
+    seekable: bool,
 }
 
 impl<'a> Source<'a> {
-    fn new(input: &'a mut dyn Input, part: Part, patches: Vec<Patch>) -> io::Result<Self> {
+    fn new(input: &'a mut dyn Input, part: Part, patches: Vec<Patch>, seekable: bool) -> io::Result<Self> {
         let end = input.seek(SeekFrom::End(0))?.min(part.end);
         let begin = part.begin.min(end);
         input.seek(SeekFrom::Start(begin))?;
@@ -302,6 +313,7 @@ impl<'a> Source<'a> {
             len: end - begin,
             position: 0,
             patches,
+            seekable,
         })
     }
 
@@ -341,7 +353,7 @@ impl Seek for Source<'_> {
 
 impl MediaSource for Source<'_> {
     fn is_seekable(&self) -> bool {
-        true
+        self.seekable
     }
 
     fn byte_len(&self) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! The lengths in a WAV header, put right. Recorders that stream write none, 0 or the largest number; those that were
+//! The lengths in the headers of WAV and AIFF, put right. Recorders that stream write none, 0 or the largest number; those that were
 //! interrupted leave one that is too large; RF64 keeps them elsewhere. What counts is what the file holds.
 
 use std::io::{self, SeekFrom};
@@ -61,6 +61,34 @@ pub(super) fn repair(input: &mut dyn Input) -> Result<Repaired, Error> {
         });
     }
     Err(Error::corrupt("a WAV file without sound data"))
+}
+
+/// The same for AIFF and AIFF-C, which know no unknown lengths: only what was cut.
+pub(super) fn repair_aiff(input: &mut dyn Input) -> Result<Vec<Patch>, Error> {
+    let end = input.seek(SeekFrom::End(0))?;
+    let mut at = 12;
+    for _ in 0..MAX_CHUNKS {
+        let Some((id, len)) = chunk(input, at)? else {
+            break;
+        };
+        let len = u64::from(len.swap_bytes());
+        let there = end - (at + 8).min(end);
+        if &id == b"SSND" && len > there {
+            let size = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
+            return Ok(vec![
+                Patch {
+                    at: 4,
+                    bytes: size(end - 8),
+                },
+                Patch {
+                    at: at + 4,
+                    bytes: size(there),
+                },
+            ]);
+        }
+        at += 8 + len + len % 2;
+    }
+    Ok(Vec::new())
 }
 
 /// Whether another chunk begins at `at`: then a length of 0 before it was meant.

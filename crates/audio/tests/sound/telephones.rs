@@ -59,10 +59,6 @@ fn hear(name: &str, codec: &Codec, short: bool, near: &Near) -> Normalised {
     let spoken = spoken(short);
     let longer = (heard.len() as i64 - spoken.len() as i64) / 48;
     let found = sound::similarity(&spoken, &heard, sound::RATE);
-    println!(
-        "{name}: {longer} ms longer, {} ms late, {found:?}",
-        found.lag_samples as f64 / 48.0
-    );
     assert!(near.longer_ms.contains(&longer), "{name}: {longer} ms longer");
     assert!(
         near.late_ms.contains(&(found.lag_samples / 48)),
@@ -75,10 +71,6 @@ fn hear(name: &str, codec: &Codec, short: bool, near: &Near) -> Normalised {
         let theirs = sound::read_wav(&fixture(name));
         let found = sound::similarity(&theirs, &heard, sound::RATE);
         let longer = (heard.len() as i64 - theirs.len() as i64) / 48;
-        println!(
-            "{name}: ffmpeg {longer} ms longer, {} ms late, {found:?}",
-            found.lag_samples as f64 / 48.0
-        );
         assert!(
             longer.abs() <= near.ffmpeg_ms,
             "{name}: {longer} ms longer than ffmpeg"
@@ -230,7 +222,7 @@ fn he_aac_by_its_core() {
         late_ms: -25..=1,
         longer_ms: 0..=0,
         correlation: 0.9,
-        ffmpeg_ms: 120,
+        ffmpeg_ms: 150,
     };
     hear("he-aac-44k1.m4a", &Codec::Aac, false, &near);
     hear("he-aac-v2-44k1.m4a", &Codec::Aac, false, &near);

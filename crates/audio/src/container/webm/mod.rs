@@ -2,7 +2,7 @@
 
 mod block;
 mod demux;
-mod ebml;
+pub(crate) mod ebml;
 mod header;
 #[cfg(test)]
 mod tests;
