@@ -241,7 +241,7 @@ fn any_place_can_be_sought() {
 #[cfg(any(feature = "enc-aac", feature = "enc-mp3"))]
 #[test]
 fn what_is_encoded_anew_is_the_same_sound_at_the_same_time() {
-    for name in ["opusenc.ogg", "chromium.webm"] {
+    for name in ["../sound/speech.flac"] {
         let message = message(name);
         let ogg = message.dir.path().join("message.ogg");
         let expected = decoded(&ogg, &["-c:a", "libopus"], "48000");
@@ -268,7 +268,7 @@ fn what_is_encoded_anew_is_the_same_sound_at_the_same_time() {
             assert!(best.abs() <= 48, "{name} {rendition:?}: {best} samples late");
             let start = (place.start as i64 + best) as usize;
             let alike = snr_db(&expected[place], &heard[start..]);
-            assert!(alike > 5.0, "{name} {rendition:?}: {alike} dB");
+            assert!(alike > 20.0, "{name} {rendition:?}: {alike} dB");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! MP3: 64 kbit/s mono at 48 kHz, by LAME, with the tag that tells players how much to trim.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, SeekFrom, Write};
 use std::num::NonZeroU32;
 
 use mp3lame_encoder::{Bitrate, Builder, FlushGap, Mode, MonoPcm, Quality, max_required_buffer_size};
