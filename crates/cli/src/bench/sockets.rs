@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::FuturesUnordered;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -142,32 +141,23 @@ pub(super) async fn analysed(person: &Person, message: Uuid) -> Result<(), Failu
         .map_err(|_| Failure::other("a message was never analysed"))?
 }
 
-/// So many sockets, which take turns among the people.
+/// So many sockets in order, which take turns among the people.
 pub(super) async fn connect_all(
     subject: &Subject,
     people: &[Person],
     count: u32,
 ) -> Result<Vec<Socket>, Failure> {
-    let mut sockets = Vec::with_capacity(count as usize);
-    let mut connecting = FuturesUnordered::new();
-    for number in 0..count as usize {
+    let connecting = (0..count as usize).map(async |number| {
         let token = &people[number % people.len()].token;
-        connecting.push(connect(
-            subject.authority(),
-            source(number),
-            token,
-            Client::new_id()?,
-        ));
-        if connecting.len() == HANDSHAKES
-            && let Some(socket) = connecting.next().await
-        {
-            sockets.push(socket.map_err(Failure::other)?);
-        }
-    }
-    while let Some(socket) = connecting.next().await {
-        sockets.push(socket.map_err(Failure::other)?);
-    }
-    Ok(sockets)
+        let device = Client::new_id()?;
+        connect(subject.authority(), source(number), token, device)
+            .await
+            .map_err(Failure::other)
+    });
+    futures_util::stream::iter(connecting)
+        .buffered(HANDSHAKES)
+        .try_collect()
+        .await
 }
 
 /// Where the nth socket comes from on this machine: an address has some 28,000 ports to come from, and loopback has many
