@@ -64,9 +64,10 @@ fn until_done(command: impl Future<Output = Result<(), Failure>>) -> Result<(), 
 /// For the curious: `VOXPOST_LOG=debug` tells what the client does. Tokens and sound are never in it.
 fn log_to_standard_error() {
     if let Ok(filter) = EnvFilter::try_from_env("VOXPOST_LOG") {
-        tracing_subscriber::fmt()
+        let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .init();
+            .with_writer(std::io::stderr);
+        // Not `init`, which may also lead in what libraries tell the `log` crate: whole frames of sockets.
+        let _ = tracing::subscriber::set_global_default(log.finish());
     }
 }

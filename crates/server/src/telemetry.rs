@@ -1,6 +1,7 @@
 //! The server's log: one line for each thing that happens, on standard error, readable alone.
 
 use clap::ValueEnum;
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
@@ -21,9 +22,10 @@ pub(crate) fn start(config: &Config) -> Result<(), String> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
+    // Not `init`, which may also lead in what libraries tell the `log` crate: whole frames of sockets, with all that is in them.
     let _ = match config.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => set_global_default(log.finish()),
+        LogFormat::Json => set_global_default(log.json().flatten_event(true).finish()),
     };
     Ok(())
 }

@@ -62,6 +62,35 @@ impl Watch {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_most_talkative_log_holds_no_token_and_no_signature() {
+    let server = server().await;
+    let (ana, mut ben) = (
+        Shell::signed_up(&server, "ana").await,
+        Shell::signed_up(&server, "ben").await,
+    );
+    let session = String::from_utf8(ben.read(".config/voxpost/session.json")).expect("text");
+    let session: Value = serde_json::from_str(&session).expect("JSON");
+    let token = session["token"].as_str().expect("a token");
+    ben.set("VOXPOST_LOG", "trace");
+    let mut watch = Watch::start(&ben, &["inbox", "--watch"]);
+    let mut log = String::new();
+    while !log.contains("Watching") {
+        let line = patiently("the log", watch.err.next_line()).await.expect("text");
+        log.push_str(&line.expect("it goes on"));
+    }
+    ana.write("a.webm", &Clip::webm(1.0, 400).bytes);
+    ana.run(&["send", "a.webm", "--to", "ben"])
+        .await
+        .expect_code(exit::OK);
+    watch.line().await;
+    interrupt(&watch.child);
+    while let Some(line) = patiently("the log", watch.err.next_line()).await.expect("text") {
+        log.push_str(&line);
+    }
+    assert!(!log.contains(token) && !log.contains("sig="), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_is_told_at_once_and_ctrl_c_ends_it() {
     let server = server().await;
     let (ana, ben) = (
