@@ -56,6 +56,16 @@ export class VxMessageList extends VxElement {
     this.scrollTop = this.scrollHeight;
   }
 
+  /** What is read: the first row in view, and where it is. It stays there, whatever is put in above and below. */
+  #anchor() {
+    const { top } = this.getBoundingClientRect();
+    for (const row of this.#rows.values()) {
+      const place = row.getBoundingClientRect();
+      if (place.bottom > top) return { row, top: place.top };
+    }
+    return null;
+  }
+
   async #loadOlder() {
     await this.client.attempt(this.client.loadOlder(this.conversationId));
   }
@@ -66,9 +76,7 @@ export class VxMessageList extends VxElement {
       this.#loadOlder();
       return;
     }
-    // Measured from the bottom, so that what is put in above does not move what is read.
-    const fromBottom = this.scrollHeight - this.scrollTop;
-    const stuck = this.#stuck;
+    const anchor = this.#stuck ? null : this.#anchor();
     /** @type {Map<string, VxMessage>} */
     const rows = new Map();
     /** @type {Node[]} */
@@ -87,8 +95,8 @@ export class VxMessageList extends VxElement {
     this.#rows = rows;
     const pending = [...this.#pending.values()].map((element) => /** @type {Node} */ (element.parentElement));
     this.#arrange([...nodes, ...pending]);
-    if (stuck) this.#scrollToEnd();
-    else this.scrollTop = this.scrollHeight - fromBottom;
+    if (anchor) this.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
+    else if (this.#stuck) this.#scrollToEnd();
     this.#renderEmpty();
     this.#look();
   }

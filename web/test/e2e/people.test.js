@@ -171,13 +171,14 @@ test("older messages come in from above while one scrolls, and what is read stay
   const id = new URL(ana.page.url()).hash.replace("#/c/", "");
   const { token } = JSON.parse((await ana.page.evaluate(() => localStorage.getItem("voxpost.session"))) ?? "");
   const sound = new Blob([readFileSync(soundFile("numbers.opus"))]);
-  for (let i = 0; i < 58; i += 1) {
+  const say = async () => {
     const form = new FormData();
     form.append("client_id", crypto.randomUUID());
     form.append("audio", sound, "voice.opus");
     const answer = await fetch(`${server.base}/v1/conversations/${id}/messages`, { method: "POST", headers: { Authorization: `Bearer ${token}` }, body: form });
     assert.ok(answer.ok, `${answer.status}`);
-  }
+  };
+  for (let i = 0; i < 58; i += 1) await say();
   await ben.opens("Ana");
   await ben.page.waitForFunction(() => document.querySelectorAll("vx-message").length === 50);
   const list = ben.page.locator("vx-message-list");
@@ -189,8 +190,13 @@ test("older messages come in from above while one scrolls, and what is read stay
     return { id: first.dataset.id, top: first.getBoundingClientRect().top };
   });
   await ben.page.waitForFunction(() => document.querySelectorAll("vx-message").length === 58);
-  const now = await ben.page.locator(`vx-message[data-id="${where.id}"]`).evaluate((element) => element.getBoundingClientRect().top);
-  assert.ok(Math.abs(now - where.top) < 8, `${where.top} → ${now}`);
+  const now = () => ben.page.locator(`vx-message[data-id="${where.id}"]`).evaluate((element) => element.getBoundingClientRect().top);
+  const older = await now();
+  assert.ok(Math.abs(older - where.top) < 8, `older ones: ${where.top} → ${older}`);
+  await say();
+  await ben.page.waitForFunction(() => document.querySelectorAll("vx-message").length === 59);
+  const newer = await now();
+  assert.ok(Math.abs(newer - where.top) < 8, `a newer one: ${where.top} → ${newer}`);
   await ana.hadNoTrouble();
   await ben.hadNoTrouble();
 });
