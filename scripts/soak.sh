@@ -6,6 +6,7 @@ export VOXPOST_SOAK=1
 scripts/timed.sh "soak: kills, mutated files, storms" \
   cargo test --locked --workspace --test e2e -- --nocapture --test-threads=1 soak_
 scripts/timed.sh "soak: mutated files, within the process" cargo test --locked --workspace --test mutations
+scripts/timed.sh "soak: damaged files of every format" cargo test --locked --workspace --lib mutations
 PROPTEST_CASES=10000 scripts/timed.sh "soak: property tests" cargo test --locked -p voxpost-proto --lib
 if [ -f fuzz/Cargo.toml ]; then
   cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
