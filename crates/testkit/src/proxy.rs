@@ -17,6 +17,8 @@ const PIECE: usize = 16 << 10;
 pub struct Proxy {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
+    /// Whether nobody listens by now.
+    refusing: watch::Receiver<bool>,
     counts: Arc<Counts>,
 }
 
@@ -54,15 +56,18 @@ impl Proxy {
             ..Weather::default()
         });
         let counts = Arc::new(Counts::default());
+        let (told, refusing) = watch::channel(false);
         tokio::spawn(accept(
             address,
             listener,
             weather.subscribe(),
+            told,
             Arc::clone(&counts),
         ));
         Self {
             address,
             weather,
+            refusing,
             counts,
         }
     }
@@ -100,8 +105,11 @@ impl Proxy {
     }
 
     /// While true, nobody listens: a connection is refused, as by a machine without the server. Open ones stay.
-    pub fn refuse(&self, refusing: bool) {
+    pub async fn refuse(&self, refusing: bool) {
         self.weather.send_modify(|weather| weather.refusing = refusing);
+        let mut standing = self.refusing.clone();
+        let reached = standing.wait_for(|standing| *standing == refusing).await;
+        assert!(reached.is_ok(), "the proxy runs");
     }
 
     /// Waits so long after every 16 KiB.
@@ -144,6 +152,7 @@ async fn accept(
     address: SocketAddr,
     listener: TcpListener,
     mut weather: watch::Receiver<Weather>,
+    refusing_now: watch::Sender<bool>,
     counts: Arc<Counts>,
 ) {
     let mut listener = Some(listener);
@@ -152,6 +161,7 @@ async fn accept(
         if refusing {
             listener = None;
         }
+        refusing_now.send_replace(listener.is_none());
         let accepted = async {
             match &listener {
                 Some(listener) => listener.accept().await,

@@ -281,13 +281,13 @@ async fn what_is_heard_without_a_network_is_told_when_it_is_back() {
     );
     let (child, file) = scene.playing("a.wav", &[]).await;
     until_heard(&file, 300).await;
-    proxy.refuse(true);
+    proxy.refuse(true).await;
     proxy.cut_all();
     let ran = ended(child, exit::OK).await;
     assert!(ran.stderr.contains("played to the end"), "{}", ran.stderr);
     assert!(ran.stderr.contains("tells it next time"), "{}", ran.stderr);
     assert!(!scene.known().await.played);
-    proxy.refuse(false);
+    proxy.refuse(false).await;
     scene.desk.run(&["inbox"]).await.expect_code(exit::OK);
     let known = scene.known().await;
     assert!(known.played && known.heard_ms >= 2_900, "{known:?}");
@@ -327,7 +327,7 @@ async fn where_two_devices_moved_the_other_one_is_offered() {
     let (child, file) = scene.playing("a.wav", &["--from", "2"]).await;
     // Without a network before it told anything but that it began.
     until_heard(&file, 300).await;
-    proxy.refuse(true);
+    proxy.refuse(true).await;
     proxy.cut_all();
     until_heard(&file, 1_500).await;
     interrupt(&child);
@@ -358,7 +358,7 @@ async fn where_two_devices_moved_the_other_one_is_offered() {
     let there = scene.known().await.position_ms;
     assert!(there >= 13_000, "{there}");
 
-    proxy.refuse(false);
+    proxy.refuse(false).await;
     let (child, file) = scene.playing("c.wav", &[]).await;
     until_heard(&file, 200).await;
     interrupt(&child);

@@ -161,13 +161,13 @@ async fn a_subscription_goes_on_over_a_restart_of_the_server_and_misses_nothing_
     let mut heard = created(&mut news, 1).await;
 
     // Ben's network is gone while Ana goes on, then the server is killed and comes back at another port.
-    proxy.refuse(true);
+    proxy.refuse(true).await;
     proxy.cut_all();
     sent.push(ana.say(conversation.id, &clip).await.id);
     let server = server.kill().await.start().await;
     proxy.lead_to(server.base());
     sent.push(ana.at(server.base()).say(conversation.id, &clip).await.id);
-    proxy.refuse(false);
+    proxy.refuse(false).await;
     heard.extend(created(&mut news, 2).await);
     assert_eq!(heard, sent);
 }
@@ -191,10 +191,10 @@ async fn a_message_whose_server_restarts_meanwhile_is_sent_once_when_it_is_back(
             (proxy.cuts_left() == 0).then_some(())
         })
         .await;
-        proxy.refuse(true);
+        proxy.refuse(true).await;
         let server = server.kill().await.start().await;
         proxy.lead_to(server.base());
-        proxy.refuse(false);
+        proxy.refuse(false).await;
         server
     };
     let (sent, server) = tokio::join!(sending, restarting);
@@ -298,7 +298,7 @@ async fn a_network_that_is_gone_is_told_with_the_address_and_the_reason() {
     until_synced(&mut news).await;
     drop(news);
 
-    pair.proxy.refuse(true);
+    pair.proxy.refuse(true).await;
     pair.proxy.cut_all();
     let refused = async {
         loop {
@@ -316,7 +316,7 @@ async fn a_network_that_is_gone_is_told_with_the_address_and_the_reason() {
     };
     let refused = patiently("a refusal", refused).await.to_string();
     assert!(refused.contains(&pair.proxy.base()), "{refused}");
-    pair.proxy.refuse(false);
+    pair.proxy.refuse(false).await;
     let back = eventually("it to be back", async || client.me().await.ok()).await;
     assert_eq!(back.id, pair.ana.user.id);
 }

@@ -99,7 +99,7 @@ async fn what_was_heard_without_a_network_is_merged_later_and_a_person_chooses_w
     let scene = scene().await;
     let (mut listening, resume) = scene.open().await;
     assert_eq!((resume.position_ms, resume.origin), (0, Origin::Start));
-    scene.proxy.refuse(true);
+    scene.proxy.refuse(true).await;
     scene.proxy.cut_all();
     play(&mut listening, 0, 900);
     assert!(!listening.close(WITHIN).await);
@@ -110,7 +110,7 @@ async fn what_was_heard_without_a_network_is_merged_later_and_a_person_chooses_w
 
     // Still offline, the device goes on where it was.
     assert_eq!(scene.open().await.1.position_ms, 900);
-    scene.proxy.refuse(false);
+    scene.proxy.refuse(false).await;
     let (listening, resume) = scene.open().await;
     assert_eq!((resume.position_ms, resume.origin), (900, Origin::Local));
     let offer = resume.offer.expect("the phone went on");
@@ -135,7 +135,7 @@ async fn what_was_heard_without_a_network_is_merged_later_and_a_person_chooses_w
 #[tokio::test(flavor = "multi_thread")]
 async fn a_player_that_was_killed_goes_on_and_what_others_left_is_told_by_whoever_comes() {
     let scene = scene().await;
-    scene.proxy.refuse(true);
+    scene.proxy.refuse(true).await;
     // Two that play the same message at once, both without a word to the server.
     let (mut one, _) = scene.open().await;
     let (mut two, _) = scene.open().await;
@@ -144,7 +144,7 @@ async fn a_player_that_was_killed_goes_on_and_what_others_left_is_told_by_whoeve
     drop((one, two));
     assert!(scene.journals().has_unsynced());
 
-    scene.proxy.refuse(false);
+    scene.proxy.refuse(false).await;
     let (listening, resume) = scene.open().await;
     assert_eq!(resume.origin, Origin::Local);
     assert!(listening.close(WITHIN).await);
@@ -164,12 +164,12 @@ async fn a_device_that_told_all_and_is_offline_goes_on_where_it_was() {
     let (mut listening, _) = scene.open().await;
     play(&mut listening, 0, 900);
     assert!(listening.close(WITHIN).await);
-    scene.proxy.refuse(true);
+    scene.proxy.refuse(true).await;
     scene.proxy.cut_all();
     let (listening, resume) = scene.open().await;
     assert_eq!((resume.position_ms, resume.origin), (900, Origin::Server));
     // Nothing was done, so nothing is told.
-    scene.proxy.refuse(false);
+    scene.proxy.refuse(false).await;
     assert!(listening.close(WITHIN).await);
     assert_eq!(scene.known().await.version, 1);
 }
