@@ -1,38 +1,10 @@
 //! The chain before the encoder allocates nothing once it runs.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
+use counting::allocations;
 use voxpost_audio::features::{MelSettings, MelSpectrogram, Mfcc};
 use voxpost_audio::{CaptureChain, CaptureSettings, MicrophoneCheck, NoiseReduction};
-
-/// Counts what the present thread allocates.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator that counts; it hands everything on to the system's"
-)]
-// SAFETY: every call is handed on unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Syllables of a buzz in some noise.
 fn block(n: usize) -> [f32; CaptureChain::BLOCK] {
@@ -46,12 +18,6 @@ fn block(n: usize) -> [f32; CaptureChain::BLOCK] {
         let syllable = (t * 12.0).sin().max(0.0);
         0.4 * syllable * voice + ((seed >> 16) as f32 / 32_768.0 - 1.0) * 0.02
     })
-}
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
 }
 
 #[test]

@@ -1,41 +1,13 @@
 //! The playout decoder against speech that another program wrote.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
+use counting::allocations;
 use voxpost_audio::{
     Bandwidth, EncoderSettings, PacketInspector, PlayoutDecoder, PlayoutStep, SpeechEncoder,
 };
 
 const FRAME: usize = 960;
-
-/// Counts what the present thread allocates.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator that counts; it hands everything on to the system's"
-)]
-// SAFETY: every call is handed on unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Speech-like sound: a gliding voice of harmonics in syllables.
 fn voice(seconds: usize) -> Vec<f32> {
@@ -88,38 +60,39 @@ fn no_step_allocates() {
     let packets = encode(&voice(3), &with_dred());
     let mut decoder = PlayoutDecoder::new();
     let mut out = [0.0; FRAME];
-    let before = ALLOCATIONS.with(Cell::get);
-    for (i, payload) in packets.iter().enumerate() {
-        decoder.apply(match i % 10 {
-            2 => PlayoutStep::Conceal { samples: 960 },
-            3 => PlayoutStep::Shrink {
-                payload,
-                wanted: 9_600,
-            },
-            4 => PlayoutStep::Stretch {
-                payload,
-                wanted: 9_600,
-            },
-            5 => PlayoutStep::Fec {
-                payload,
-                samples: 960,
-            },
-            6 => PlayoutStep::Dred {
-                payload,
-                offset: 960,
-                samples: 960,
-            },
-            7 => PlayoutStep::Silence { samples: 960 },
-            8 => PlayoutStep::Play {
-                payload,
-                skip: 480,
-                restart: true,
-            },
-            _ => play(payload),
-        });
-        decoder.pull(&mut out);
-    }
-    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
+    let count = allocations(|| {
+        for (i, payload) in packets.iter().enumerate() {
+            decoder.apply(match i % 10 {
+                2 => PlayoutStep::Conceal { samples: 960 },
+                3 => PlayoutStep::Shrink {
+                    payload,
+                    wanted: 9_600,
+                },
+                4 => PlayoutStep::Stretch {
+                    payload,
+                    wanted: 9_600,
+                },
+                5 => PlayoutStep::Fec {
+                    payload,
+                    samples: 960,
+                },
+                6 => PlayoutStep::Dred {
+                    payload,
+                    offset: 960,
+                    samples: 960,
+                },
+                7 => PlayoutStep::Silence { samples: 960 },
+                8 => PlayoutStep::Play {
+                    payload,
+                    skip: 480,
+                    restart: true,
+                },
+                _ => play(payload),
+            });
+            decoder.pull(&mut out);
+        }
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

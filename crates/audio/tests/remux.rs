@@ -1,10 +1,12 @@
 //! Opus files of other programs come out of `normalise` with the same packets and the same sound, as ffmpeg and
 //! opus-tools see it.
 
+mod tools;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use tools::{packets, quiet, run};
 use voxpost_audio::{Normalised, Options, normalise};
 
 fn fixture(name: &str) -> PathBuf {
@@ -46,49 +48,6 @@ fn remux(source: &Path) -> Remuxed {
     }
 }
 
-/// Standard output of a program that must succeed.
-fn run(program: &str, args: &[&str]) -> Vec<u8> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .unwrap_or_else(|e| panic!("{program}: {e}"));
-    assert!(
-        output.status.success(),
-        "{program} {args:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
-
-/// Size and hash of every packet, as ffmpeg reads them.
-fn packets(path: &Path) -> Vec<String> {
-    let args = [
-        "-v",
-        "error",
-        "-i",
-        path.to_str().unwrap(),
-        "-map",
-        "0:a",
-        "-c",
-        "copy",
-        "-f",
-        "framemd5",
-        "-",
-    ];
-    let text = String::from_utf8(run("ffmpeg", &args)).unwrap();
-    let packets: Vec<_> = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| {
-            let fields: Vec<_> = line.split(',').map(str::trim).collect();
-            format!("{} {}", fields[4], fields[5])
-        })
-        .collect();
-    assert!(!packets.is_empty());
-    packets
-}
-
 /// The sound as libopus decodes it, pre-skip and end trim applied by ffmpeg.
 fn pcm(path: &Path) -> Vec<u8> {
     let file = path.to_str().unwrap();
@@ -96,6 +55,7 @@ fn pcm(path: &Path) -> Vec<u8> {
         "ffmpeg",
         &["-v", "error", "-c:a", "libopus", "-i", file, "-f", "s16le", "-"],
     )
+    .stdout
 }
 
 #[test]
@@ -121,7 +81,7 @@ fn opusinfo_has_nothing_to_complain_about_and_measures_the_same_duration() {
     for name in fixtures() {
         let out = remux(&fixture(&name));
         let info = run("opusinfo", &[out.path.to_str().unwrap()]);
-        let info = String::from_utf8_lossy(&info);
+        let info = String::from_utf8_lossy(&info.stdout);
         assert!(!info.contains("WARNING"), "{name}: {info}");
         assert_eq!(
             info.matches("Logical stream 1 ended").count(),
@@ -146,19 +106,15 @@ fn opusinfo_has_nothing_to_complain_about_and_measures_the_same_duration() {
 fn ffprobe_reads_the_result_without_a_warning() {
     for name in fixtures() {
         let out = remux(&fixture(&name));
-        let probe = Command::new("ffprobe")
-            .args([
-                "-v",
-                "warning",
-                "-show_entries",
-                "stream=codec_name,channels",
-                "-of",
-                "csv=p=0",
-            ])
-            .arg(&out.path)
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&probe.stderr), "", "{name}");
+        let file = out.path.to_str().unwrap();
+        let show = [
+            "-show_entries",
+            "stream=codec_name,channels",
+            "-of",
+            "csv=p=0",
+            file,
+        ];
+        let probe = quiet("ffprobe", &[&["-v", "warning"][..], &show].concat());
         let line = String::from_utf8_lossy(&probe.stdout);
         assert_eq!(line.trim(), format!("opus,{}", out.result.channels), "{name}");
     }

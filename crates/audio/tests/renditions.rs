@@ -1,11 +1,14 @@
 //! Messages in other containers and codecs, as ffmpeg sees them: no warning, the same packets, the same sound, the same
 //! duration, and any place of it can be sought.
 
+mod tools;
+
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
+use tools::{packets, quiet};
 use voxpost_audio::{Limits, Options, Rendition, VoiceReader, normalise, render};
 
 const OPUS: &[&str] = &[
@@ -68,48 +71,14 @@ impl Message {
     }
 }
 
-fn run(program: &str, args: &[&str]) -> Output {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .unwrap_or_else(|e| panic!("{program}: {e}"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {args:?}: {errors}");
-    assert_eq!(errors, "", "{program} {args:?}");
-    output
-}
-
 fn text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Size and MD5 of each packet.
-fn packets(path: &Path) -> Vec<String> {
-    let args = [
-        "-v",
-        "warning",
-        "-i",
-        path.to_str().unwrap(),
-        "-map",
-        "0:a",
-        "-c",
-        "copy",
-        "-f",
-        "framemd5",
-        "-",
-    ];
-    let listed = text(run("ffmpeg", &args));
-    let frames = listed.lines().filter(|line| !line.starts_with('#'));
-    // What follows is about trimming, and in each container's own words.
-    frames
-        .map(|line| line.split(',').skip(4).take(2).collect())
-        .collect()
 }
 
 fn decoded(path: &Path, before: &[&str], rate: &str) -> Vec<f32> {
     let file = path.to_str().unwrap();
     let after = ["-i", file, "-ac", "1", "-ar", rate, "-f", "f32le", "-"];
-    let output = run("ffmpeg", &[&["-v", "warning"], before, &after].concat());
+    let output = quiet("ffmpeg", &[&["-v", "warning"], before, &after].concat());
     let (samples, _) = output.stdout.as_chunks::<4>();
     samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
@@ -137,7 +106,7 @@ fn ffprobe_takes_each_without_a_warning_and_sees_its_duration() {
                 "default=nw=1",
                 path.to_str().unwrap(),
             ];
-            let told = text(run("ffprobe", &args));
+            let told = text(quiet("ffprobe", &args));
             let field = |key: &str| {
                 let line = told.lines().find_map(|line| line.strip_prefix(key));
                 line.unwrap_or_else(|| panic!("{name}: {told}")).to_owned()
@@ -194,7 +163,7 @@ fn a_wav_has_the_same_sound_at_16_khz() {
         let ogg = message.dir.path().join("message.ogg");
         let narrow = message.dir.path().join("narrow.wav");
         let (from, to) = (ogg.to_str().unwrap(), narrow.to_str().unwrap());
-        run(
+        quiet(
             "ffmpeg",
             &[
                 "-v", "warning", "-c:a", "libopus", "-i", from, "-ac", "1", "-ar", "16000", to,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
+import { Speaker } from "./listening.js";
 import { launch, soundFile } from "./people.js";
 import { startServer } from "./server.js";
 
@@ -17,26 +18,14 @@ after(async () => {
   await server?.stop();
 });
 
-/** @param {string} path @param {unknown} body @param {string} [token] */
-async function post(path, body, token) {
-  const json = !(body instanceof FormData);
-  const response = await fetch(server.base + path, {
-    method: "POST",
-    headers: { ...(json && { "Content-Type": "application/json" }), ...(token && { Authorization: `Bearer ${token}` }) },
-    body: json ? JSON.stringify(body) : body,
-  });
-  assert.ok(response.ok, `${path}: ${response.status}`);
-  return response.json();
-}
-
 async function message() {
-  const { token } = await post("/v1/accounts", { username: "ana", password: "correct horse battery" });
-  const { id } = await post("/v1/conversations", { kind: "group", title: "me", members: [] }, token);
+  const ana = await Speaker.signsUp(server.base, "Ana");
+  const { id } = await ana.calls("/v1/conversations", "POST", { kind: "group", title: "me", members: [] });
   const form = new FormData();
   // Long enough for several clusters of WebM.
   const sound = execFileSync("ffmpeg", ["-v", "error", "-stream_loop", "3", "-c:a", "libopus", "-i", soundFile("jfk.opus"), "-c:a", "libopus", "-f", "ogg", "-"]);
   form.append("audio", new Blob([new Uint8Array(sound)]), "a");
-  return post(`/v1/conversations/${id}/messages`, form, token);
+  return ana.calls(`/v1/conversations/${id}/messages`, "POST", form);
 }
 
 test("every format that the server offers plays in an audio element from any place to the end", async () => {

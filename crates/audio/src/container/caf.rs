@@ -2,7 +2,7 @@
 //! own (Apple Core Audio Format Specification 1.0, "Packet Table Chunk").
 
 use super::source::Source;
-use super::{Demux, Ending, Event, Packets, Track};
+use super::{Demux, Ending, Event, Packets, Track, printable};
 use crate::opus::head::LIBOPUS_DELAY;
 use crate::opus::packet;
 use crate::{Codec, Error, OpusHead};
@@ -60,13 +60,7 @@ impl Description {
             b"aach" => Codec::Other("HE-AAC in CAF".into()),
             b"aacp" => Codec::Other("HE-AAC v2 in CAF".into()),
             b"samr" => Codec::Other("AMR in CAF".into()),
-            other => Codec::Other(
-                other
-                    .iter()
-                    .map(|&b| char::from(b))
-                    .filter(char::is_ascii_graphic)
-                    .collect(),
-            ),
+            other => Codec::Other(printable(other)),
         }
     }
 

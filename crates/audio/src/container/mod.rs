@@ -21,6 +21,12 @@ pub trait Input: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send + ?Sized> Input for T {}
 
+/// What a code of a container can be called when nobody knows it: the letters in it.
+pub(crate) fn printable(code: &[u8]) -> String {
+    let letters = code.iter().map(|&byte| char::from(byte));
+    letters.filter(char::is_ascii_graphic).collect()
+}
+
 /// The sound track of a container that was opened.
 pub(crate) enum Track<'a> {
     /// Opus that one decoder plays: its packets.

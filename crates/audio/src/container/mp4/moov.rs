@@ -2,7 +2,7 @@
 
 use super::boxes::{self, Kind, child, descend, u16_at, u32_at, u64_at};
 use super::samples::SampleTable;
-use crate::container::AmrBand;
+use crate::container::{AmrBand, printable};
 use crate::opus::head::Identification;
 use crate::{Codec, Error};
 
@@ -192,13 +192,7 @@ fn codec(format: Kind, entry: &[u8]) -> Codec {
         b"sawp" => Codec::Other("AMR-WB+".into()),
         b"ac-3" | b"ec-3" => Codec::Other("AC-3".into()),
         b"enca" => Codec::Other("an encrypted track".into()),
-        other => Codec::Other(
-            other
-                .iter()
-                .map(|&b| char::from(b))
-                .filter(char::is_ascii_graphic)
-                .collect(),
-        ),
+        other => Codec::Other(printable(other)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The Tracks element: which track is the sound (RFC 9559 §5.1.4).
 
 use super::ebml;
+use crate::container::printable;
 use crate::opus::head::{Identification, LIBOPUS_DELAY};
 use crate::{Codec, Error, OpusHead};
 
@@ -111,13 +112,7 @@ impl<'a> Entry<'a> {
             b"A_MPEG/L3" | b"A_MPEG/L2" | b"A_MPEG/L1" => Codec::Mp3,
             id if id.starts_with(b"A_AAC") => Codec::Aac,
             id if id.starts_with(b"A_PCM") => Codec::Pcm,
-            id => Codec::Other(
-                id.iter()
-                    .take(32)
-                    .map(|&b| char::from(b))
-                    .filter(char::is_ascii_graphic)
-                    .collect(),
-            ),
+            id => Codec::Other(printable(&id[..id.len().min(32)])),
         }
     }
 }
