@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod api;
+mod binary;
 pub mod fmtp;
 pub mod jitter;
 pub mod playback;
@@ -18,6 +19,7 @@ pub mod rtp;
 pub mod socket;
 mod time;
 
+pub use crate::binary::{BINARY_HEAD_BYTES, BinaryError, BinaryKind, BinaryMessage};
 pub use crate::problem::{ErrorCode, PROBLEM_JSON, Problem};
 pub use crate::time::Timestamp;
 pub use uuid::Uuid;
