@@ -12,6 +12,7 @@ pub mod api;
 mod binary;
 pub mod fmtp;
 pub mod jitter;
+pub mod live;
 pub mod playback;
 mod problem;
 pub mod redundancy;
