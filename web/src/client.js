@@ -172,12 +172,24 @@ export class Client extends EventTarget {
     if (stretch?.complete || this.#loading.has(conversationId)) return;
     this.#loading.add(conversationId);
     try {
-      const before = stretch?.items[0]?.seq ?? undefined;
-      const { items } = await this.api.messages(conversationId, { before, limit: PAGE });
-      this.store.mergePage(conversationId, items, items.length < PAGE);
+      while (!(await this.#loadPage(conversationId)));
     } finally {
       this.#loading.delete(conversationId);
     }
+  }
+
+  /**
+   * False when everything was listed anew meanwhile, so that the page has no place any more.
+   * @param {string} conversationId
+   */
+  async #loadPage(conversationId) {
+    const { generation } = this.store;
+    this.store.beginPage(conversationId);
+    const before = this.store.stretch(conversationId)?.items[0]?.seq ?? undefined;
+    const { items } = await this.api.messages(conversationId, { before, limit: PAGE });
+    if (generation !== this.store.generation) return false;
+    this.store.mergePage(conversationId, items, items.length < PAGE);
+    return true;
   }
 
   /** The person has this conversation before their eyes. @param {string} conversationId */
@@ -259,7 +271,8 @@ export class Client extends EventTarget {
   }
 
   async #listAll() {
-    this.store.replaceAll(await this.#list());
+    const list = this.store.beginList();
+    this.store.replaceAll(await this.#list(), list);
   }
 
   /** Something was played on another device, in a conversation that is not loaded here. */

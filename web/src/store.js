@@ -21,11 +21,18 @@ export class Store extends EventTarget {
   #conversations = new Map();
   /** @type {Map<string, Stretch>} */
   #stretches = new Map();
+  /** Messages that came while the newest page of their conversation was on its way. @type {Map<string, Message[]>} */
+  #early = new Map();
+  /** Conversations that came, changed or went while a list was on its way. @type {Set<string> | null} */
+  #touched = null;
+  /** Goes up when everything that was loaded is dropped: a page that was asked for before that has no place any more. */
+  generation = 0;
 
   clear() {
     this.me = "";
     this.#conversations.clear();
-    this.#stretches.clear();
+    this.#touched = null;
+    this.#drop();
     this.#tell("conversations");
   }
 
@@ -57,22 +64,48 @@ export class Store extends EventTarget {
     return this.conversations().reduce((sum, { unread_count }) => sum + (unread_count ?? 0), 0);
   }
 
+  /** A complete list is asked for: from now on what events tell is newer than it. Its answer goes to `replaceAll`. */
+  beginList() {
+    this.#touched = new Set();
+    return this.#touched;
+  }
+
   /**
-   * A complete list: what is not in it is no longer ours. Loaded messages may have a hole now, so they are dropped.
+   * A complete list: what is not in it is no longer ours, unless an event brought it since `list` began. Loaded messages may
+   * have a hole now, so they are dropped.
    * @param {Conversation[]} items
+   * @param {Set<string>} list  of `beginList`; one that another has replaced changes nothing
    */
-  replaceAll(items) {
+  replaceAll(items, list) {
+    if (list !== this.#touched) return;
+    this.#touched = null;
     const before = this.#conversations;
     this.#conversations = new Map();
     for (const item of items) this.#conversations.set(item.id, newer(before.get(item.id), item));
-    const loaded = [...this.#stretches.keys()];
-    this.#stretches.clear();
+    for (const id of list) {
+      const held = before.get(id);
+      if (!held) this.#conversations.delete(id);
+      else if (!this.#conversations.has(id)) this.#conversations.set(id, held);
+    }
+    const loaded = this.#drop();
     this.#tell("conversations");
     for (const id of loaded) this.#tell("messages", id);
+    // Its counts may be from before the event or after it.
+    for (const id of list) if (this.#conversations.has(id)) this.#tell("stale", id);
+  }
+
+  /** Forgets the messages; returns of which conversations there were some. */
+  #drop() {
+    this.generation += 1;
+    const loaded = [...new Set([...this.#stretches.keys(), ...this.#early.keys()])];
+    this.#stretches.clear();
+    this.#early.clear();
+    return loaded;
   }
 
   /** @param {Conversation} item */
   mergeConversation(item) {
+    this.#touched?.add(item.id);
     this.#conversations.set(item.id, newer(this.#conversations.get(item.id), item));
     this.#tell("conversation", item.id);
     this.#tell("conversations");
@@ -80,9 +113,16 @@ export class Store extends EventTarget {
 
   /** @param {string} id */
   removeConversation(id) {
+    this.#touched?.add(id);
     this.#conversations.delete(id);
     this.#stretches.delete(id);
+    this.#early.delete(id);
     this.#tell("conversations");
+  }
+
+  /** The newest page is asked for: what events bring until it is there belongs to it. @param {string} conversationId */
+  beginPage(conversationId) {
+    if (!this.#stretches.has(conversationId)) this.#early.set(conversationId, []);
   }
 
   /**
@@ -92,7 +132,10 @@ export class Store extends EventTarget {
    * @param {boolean} complete  there is nothing older
    */
   mergePage(conversationId, items, complete) {
-    const stretch = this.#stretches.get(conversationId) ?? { items: [], complete };
+    const first = complete ? 0 : (items[0]?.seq ?? 0);
+    const early = (this.#early.get(conversationId) ?? []).filter(({ seq }) => (seq ?? 0) >= first);
+    this.#early.delete(conversationId);
+    const stretch = this.#stretches.get(conversationId) ?? { items: early, complete };
     stretch.complete = complete;
     for (const item of items) insert(stretch.items, item);
     this.#stretches.set(conversationId, stretch);
@@ -106,8 +149,12 @@ export class Store extends EventTarget {
     const conversation = this.#conversations.get(id);
     const isNew = conversation !== undefined && seq > conversation.last_seq;
     const stretch = this.#stretches.get(id);
-    const held = stretch?.items.find((item) => item.id === message.id);
-    const changed = stretch ? insert(stretch.items, message) : false;
+    const items = stretch?.items ?? this.#early.get(id);
+    const held = items?.find((item) => item.id === message.id);
+    // One from before what is loaded would stand there with a hole behind it.
+    const joins = !stretch || stretch.complete || seq >= (stretch.items[0]?.seq ?? 0);
+    const changed = items && joins ? insert(items, message) : false;
+    if (conversation) this.#touched?.add(id);
     if (conversation && changed && held?.state === "ready" && message.state === "deleted" && !held.playback?.played) {
       this.#countPlayed(conversation, held);
     }

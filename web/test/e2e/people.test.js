@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { Speaker } from "./listening.js";
 import { Person, launch, soundFile } from "./people.js";
 import { startServer } from "./server.js";
 
@@ -86,6 +87,42 @@ test("a session that is revoked in one window is signed out in the other", async
   await other.waitFor({ state: "detached" });
   await here.hadNoTrouble();
   await there.hadNoTrouble();
+});
+
+test("a conversation that begins while the list of all is on its way stays", async () => {
+  const ana = await Speaker.signsUp(server.base, "Ana");
+  const ben = await Person.signsUp(chrome.browser, server.base, "Ben");
+  const { page } = ben;
+  const line = page.locator(".conversations a", { hasText: "Ana" });
+  /** @type {() => void} */
+  let letGo = () => {};
+  const wait = new Promise((resolve) => (letGo = () => resolve(undefined)));
+  /** @type {Promise<void>} */
+  const answered = new Promise((resolve, reject) => {
+    void page.route("**/v1/conversations?*", async (route) => {
+      try {
+        const response = await route.fetch();
+        assert.deepEqual((await response.json()).items, []);
+        resolve();
+        await wait;
+        await route.fulfill({ response });
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+  await page.reload();
+  await answered;
+  await ana.startsWith(ben);
+  await line.waitFor();
+  const listed = page.waitForResponse(/conversations\?/);
+  letGo();
+  await (await listed).finished();
+  // Two frames later the page has drawn what came.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.equal(await line.count(), 1);
+  await ben.opens("Ana");
+  await ben.hadNoTrouble();
 });
 
 test("a group hears all of its members, is renamed by its owner, and who is removed loses it", async () => {

@@ -115,9 +115,42 @@ test("a complete list takes away what is not in it, and stretches that may have 
   const store = storeOfAna();
   store.mergePage("c1", [message(1)], true);
   store.mergeConversation(conversation({ id: "gone" }));
-  store.replaceAll([conversation()]);
+  store.replaceAll([conversation()], store.beginList());
   assert.equal(store.conversation("gone"), null);
   assert.equal(store.stretch("c1"), null);
+});
+
+test("what events tell while a list is on its way is newer than the list", () => {
+  const store = storeOfAna();
+  store.mergeConversation(conversation({ id: "left" }));
+  const list = store.beginList();
+  const [older, stale] = [store.beginList(), heard(store, "stale")];
+  assert.notEqual(list, older);
+  store.apply({ type: "conversation.created", conversation: conversation({ id: "new" }) });
+  store.apply({ type: "message.created", message: message(1) });
+  store.apply({ type: "member.left", conversation_id: "left", user: ana });
+  store.replaceAll([], list);
+  assert.deepEqual(store.conversations().length, 2, "a list that another has replaced changes nothing");
+  store.replaceAll([conversation(), conversation({ id: "left" })], older);
+  assert.deepEqual(store.conversations().map(({ id }) => id).sort(), ["c1", "new"]);
+  assert.deepEqual(stale.sort(), ["c1", "new"], "whose counts may be from before the event");
+  store.replaceAll([conversation()], store.beginList());
+  assert.deepEqual(store.conversations().map(({ id }) => id), ["c1"]);
+});
+
+test("a message that comes while the newest page is on its way has its place, one from before the page has none", () => {
+  const store = storeOfAna();
+  store.beginPage("c1");
+  store.apply({ type: "message.created", message: message(9) });
+  store.apply({ type: "message.updated", message: message(3, { version: 2 }) });
+  store.mergePage("c1", [message(7), message(8)], false);
+  assert.deepEqual(seqs(store), [7, 8, 9]);
+  store.apply({ type: "message.updated", message: message(4, { version: 2 }) });
+  assert.deepEqual(seqs(store), [7, 8, 9]);
+  const { generation } = store;
+  store.beginPage("c1");
+  store.replaceAll([conversation()], store.beginList());
+  assert.notEqual(store.generation, generation);
 });
 
 test("unpublished messages stay out of the list", () => {
