@@ -72,12 +72,16 @@ codes! {
         "List conversations and messages again, then go on with a new token.";
     UploadExpired "upload_expired" 410 "The upload has expired"
         "Begin a new one.";
+    UnsupportedVersion "unsupported_version" 412 "This version of the protocol is not spoken here"
+        "Send `Tus-Resumable: 1.0.0`.";
     AudioTooLarge "audio_too_large" 413 "The file is too large"
         "Stay under `max_multipart_bytes`, or upload resumably.";
     AudioUnrecognised "audio_unrecognised" 415 "These bytes are not sound that we know"
         "Send one of `accepted_types`.";
     AudioUnsupported "audio_unsupported" 415 "This codec is not supported"
         "Convert it to one of `accepted_types`; `detail` names what was found.";
+    UnsupportedMediaType "unsupported_media_type" 415 "A body of this type is not taken here"
+        "Send the `Content-Type` that `detail` names.";
     AudioCorrupt "audio_corrupt" 422 "The sound is damaged"
         "Send the original file again.";
     AudioEmpty "audio_empty" 422 "There is no sound in it"
@@ -88,6 +92,8 @@ codes! {
         "Wait `Retry-After` seconds.";
     QuotaExceeded "quota_exceeded" 429 "The quota is used up"
         "Delete something, or ask the operator for more.";
+    ChecksumMismatch "checksum_mismatch" 460 "The bytes are not those that were announced"
+        "Send them again.";
     Internal "internal" 500 "Something broke on our side"
         "Try again; tell the operator the request id if it stays.";
     Unavailable "unavailable" 503 "Not available right now"

@@ -13,6 +13,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::renditions::Renditions;
 use crate::store::Store;
+use crate::uploads::Uploads;
 
 /// Cheap to clone; handlers get it as their state.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) blobs: Blobs,
     pub(crate) ingest: Ingest,
+    pub(crate) uploads: Uploads,
     pub(crate) renditions: Renditions,
     pub(crate) readiness: Readiness,
 }

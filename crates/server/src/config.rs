@@ -141,6 +141,33 @@ pub struct Config {
     )]
     pub patience_ms: u64,
 
+    /// How long an upload may rest before it is given up, in milliseconds.
+    #[arg(
+        long,
+        help_heading = "Uploads",
+        env = "VOXPOST_UPLOAD_EXPIRY_MS",
+        default_value_t = 24 * 60 * 60 * 1000
+    )]
+    pub upload_expiry_ms: u64,
+
+    /// What all uploads that are under way may take on the disk, in bytes; more are told to wait (503). 0 = no limit but the disk.
+    #[arg(
+        long,
+        help_heading = "Uploads",
+        env = "VOXPOST_MAX_STAGING_BYTES",
+        default_value_t = 0
+    )]
+    pub max_staging_bytes: u64,
+
+    /// How many uploads of one person may be under way or held; 0 = no limit.
+    #[arg(
+        long,
+        help_heading = "Uploads",
+        env = "VOXPOST_MAX_UPLOADS_PER_USER",
+        default_value_t = 1_000
+    )]
+    pub max_uploads_per_user: u64,
+
     /// How often an open socket is pinged, in milliseconds.
     #[arg(
         long,

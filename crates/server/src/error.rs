@@ -79,6 +79,16 @@ impl ApiError {
     }
 }
 
+impl From<Problem> for ApiError {
+    /// A problem that was kept is told again.
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem: Box::new(problem),
+            wrong_token: false,
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {

@@ -39,6 +39,7 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod uploads;
 
 pub use config::{Config, ConfigFileError};
 pub use housekeeping::{DoctorReport, doctor};

@@ -22,6 +22,7 @@ use crate::listen::{self, descriptors};
 use crate::renditions::Renditions;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Certificate};
+use crate::uploads::Uploads;
 
 /// Why the server could not start or had to stop; the text says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
     let hub = Hub::open(&store).await?;
     let blobs = Blobs::open(&config.data_dir).map_err(data_dir)?;
     let ingest = Ingest::start(&config).map_err(data_dir)?;
+    let uploads = Uploads::open(&config).map_err(data_dir)?;
     let app = App::new(Shared {
         limits: Limits::new(&config),
         config,
@@ -79,6 +81,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
         hub,
         blobs,
         ingest,
+        uploads,
         renditions: Renditions::start(),
         readiness: Readiness::default(),
     });

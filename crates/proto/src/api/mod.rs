@@ -8,6 +8,7 @@ mod config;
 mod conversations;
 mod messages;
 mod playback;
+mod uploads;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,7 @@ pub use conversations::{
 };
 pub use messages::{Audio, AudioUrl, Message, MessageState, PlaybackSummary, Source, WaveformSource};
 pub use playback::{Playback, PlaybackAnswer, PlaybackItem, PlaybackPage, PlaybackReport};
+pub use uploads::{UploadState, UploadStatus};
 
 /// A list: `next` is the cursor of the following page, null on the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::ingest;
+use crate::uploads;
 
 /// How often, and how old something must be.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Rhythm {
     pub(crate) orphan_age: Duration,
     /// Kept answers of old requests.
     pub(crate) forgetting: Duration,
+    /// Uploads that rested for too long.
+    pub(crate) uploads: Duration,
 }
 
 impl Default for Rhythm {
@@ -41,6 +44,7 @@ impl Default for Rhythm {
             orphans: Duration::from_secs(6 * 60 * 60),
             orphan_age: Duration::from_secs(60 * 60),
             forgetting: Duration::from_secs(60 * 60),
+            uploads: Duration::from_secs(60),
         }
     }
 }
@@ -50,6 +54,7 @@ impl Default for Rhythm {
 pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
     leftovers::remove(app).await?;
     ingest::message::resume(app).await?;
+    uploads::resume(app).await?;
     analysis::start(app);
     spawn(app, rhythm.deletion, "deletion", |app| async move {
         deletion::delete_due(&app).await
@@ -62,6 +67,9 @@ pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
     });
     spawn(app, rhythm.forgetting, "forgetting", |app| async move {
         forgetting::forget(&app).await
+    });
+    spawn(app, rhythm.uploads, "uploads", |app| async move {
+        uploads::sweep(&app).await
     });
     Ok(())
 }

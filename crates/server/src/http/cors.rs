@@ -11,17 +11,28 @@ use crate::config::AllowedOrigin;
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// What a client may send beyond what browsers always allow.
-const SENT: [HeaderName; 6] = [
+const SENT: [HeaderName; 17] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_NONE_MATCH,
     header::IF_RANGE,
     header::RANGE,
     HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("tus-resumable"),
+    HeaderName::from_static("upload-checksum"),
+    HeaderName::from_static("upload-complete"),
+    HeaderName::from_static("upload-defer-length"),
+    HeaderName::from_static("upload-draft-interop-version"),
+    HeaderName::from_static("upload-incomplete"),
+    HeaderName::from_static("upload-length"),
+    HeaderName::from_static("upload-metadata"),
+    HeaderName::from_static("upload-offset"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-request-id"),
 ];
 
 /// What a page may read of an answer.
-const SHOWN: [HeaderName; 7] = [
+const SHOWN: [HeaderName; 22] = [
     header::ACCEPT_RANGES,
     header::CONTENT_DISPOSITION,
     header::CONTENT_LENGTH,
@@ -29,6 +40,21 @@ const SHOWN: [HeaderName; 7] = [
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
+    HeaderName::from_static("tus-checksum-algorithm"),
+    HeaderName::from_static("tus-extension"),
+    HeaderName::from_static("tus-max-size"),
+    HeaderName::from_static("tus-resumable"),
+    HeaderName::from_static("tus-version"),
+    HeaderName::from_static("upload-complete"),
+    HeaderName::from_static("upload-defer-length"),
+    HeaderName::from_static("upload-draft-interop-version"),
+    HeaderName::from_static("upload-expires"),
+    HeaderName::from_static("upload-incomplete"),
+    HeaderName::from_static("upload-length"),
+    HeaderName::from_static("upload-limit"),
+    HeaderName::from_static("upload-metadata"),
+    HeaderName::from_static("upload-offset"),
+    HeaderName::from_static("voxpost-message-id"),
 ];
 
 /// None when no other site may use the server.

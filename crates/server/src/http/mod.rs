@@ -18,6 +18,8 @@ mod sessions;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unread;
+mod uploads;
 mod users;
 mod web;
 
@@ -26,7 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, map_response_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower::util::option_layer;
@@ -71,6 +73,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::audio_url::audio_url))
         .routes(routes!(messages::waveform::waveform))
         .merge(playback::routes())
+        .merge(uploads::routes())
         .merge(conversations::routes())
         .routes(routes!(sync::sync))
         .routes(routes!(crate::socket::socket))
@@ -93,6 +96,7 @@ pub(crate) fn router(app: App) -> Router {
             panicked(&*panic)
         }))
         .layer(cors)
+        .layer(from_fn_with_state(app.clone(), uploads::discovery))
         .layer(map_response_with_state(strict_transport, headers::add))
         .layer(from_fn(access_log::log))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))

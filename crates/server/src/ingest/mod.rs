@@ -21,7 +21,8 @@ use uuid::Uuid;
 
 use crate::config::Config;
 pub(crate) use lane::Lane;
-use locks::{KeyedGuard, KeyedLocks};
+use locks::KeyedGuard;
+pub(crate) use locks::KeyedLocks;
 pub(crate) use spool::{Spooler, Upload};
 
 /// What waits in the light lane: a second or so of work.

@@ -1,6 +1,6 @@
 //! Where an upload is kept while it comes in: in memory while it is small, beyond that in an unnamed file.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -139,6 +139,8 @@ pub(crate) struct Upload {
 enum Data {
     Memory(Bytes),
     File(File),
+    /// One that has a name and does not change any more.
+    Named(File, PathBuf),
 }
 
 impl Upload {
@@ -147,7 +149,7 @@ impl Upload {
         let file = File::open(path)?;
         let len = file.metadata()?.len();
         Ok(Self {
-            data: Arc::new(Data::File(file)),
+            data: Arc::new(Data::Named(file, path.to_owned())),
             len,
             sha256,
             _permit: None,
@@ -165,9 +167,15 @@ impl Upload {
 
     /// Keeps it durably in a file. Blocks.
     pub(crate) fn stage(&self, path: &Path) -> io::Result<()> {
-        let mut file = File::create_new(path)?;
-        io::copy(&mut self.reader(), &mut file)?;
-        file.sync_all()?;
+        if let Data::Named(file, name) = &*self.data {
+            // The bytes are on the disk once; they get a second name, which outlives the first.
+            file.sync_all()?;
+            fs::hard_link(name, path)?;
+        } else {
+            let mut file = File::create_new(path)?;
+            io::copy(&mut self.reader(), &mut file)?;
+            file.sync_all()?;
+        }
         match path.parent() {
             Some(parent) => File::open(parent)?.sync_all(),
             None => Ok(()),
@@ -189,7 +197,7 @@ impl Read for UploadReader {
                 let start = usize::try_from(self.at.min(self.len)).unwrap_or(bytes.len());
                 (&bytes[start..]).read(buffer)?
             }
-            Data::File(file) => file.read_at(buffer, self.at)?,
+            Data::File(file) | Data::Named(file, _) => file.read_at(buffer, self.at)?,
         };
         self.at += read as u64;
         Ok(read)

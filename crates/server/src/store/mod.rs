@@ -20,6 +20,7 @@ pub(crate) mod playback;
 pub(crate) mod renditions;
 pub(crate) mod sessions;
 pub(crate) mod stays;
+pub(crate) mod uploads;
 mod writer;
 
 use std::path::Path;

@@ -1,7 +1,5 @@
 //! `POST /v1/conversations/{id}/messages`: send.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,14 +15,12 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::http::extract::Path;
 use crate::http::idempotency::idempotency_key;
+use crate::http::unread::{DRAIN, closing, refuse};
 use crate::ingest::Upload;
 use crate::ingest::message::{self, Accepted};
 use crate::playback::Seen;
 use crate::store::messages::MessageRow;
-use crate::{access, clock, render};
-
-/// A sender that is refused early may go on sending for so long before the connection is cut.
-const DRAIN: Duration = Duration::from_secs(10);
+use crate::{access, clock, render, uploads};
 
 /// A JSON body is no larger than this.
 const MAX_JSON_BYTES: usize = 16 << 10;
@@ -84,7 +80,9 @@ pub(crate) struct Accepting {
         (status = 400, body = Problem, description = "`invalid_request`"),
         (status = 403, body = Problem, description = "`voice_not_accepted`, `forbidden`"),
         (status = 404, body = Problem, description = "`not_found`"),
-        (status = 409, body = Problem, description = "`conflict`: the client_id was used for something else"),
+        (status = 409, body = Problem, description = "`conflict`: the client_id was used for something else; \
+            `upload_offset_mismatch`: the upload is not whole"),
+        (status = 410, body = Problem, description = "`upload_expired`"),
         (status = 413, body = Problem, description = "`audio_too_large`"),
         (status = 415, body = Problem, description = "`audio_unrecognised`, `audio_unsupported`"),
         (status = 422, body = Problem, description = "`audio_corrupt`, `audio_empty`, `audio_too_long`"),
@@ -113,8 +111,8 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Response
     };
     let content_type = text(&parts.headers, header::CONTENT_TYPE).to_owned();
     if is_json(&content_type) {
-        return match from_upload(body).await {
-            Ok(response) => response,
+        return match from_upload(&app, &row, body).await {
+            Ok(accepted) => answer(&app, &accepted, row.sender_id).await,
             Err(error) => error.into_response(),
         };
     }
@@ -178,45 +176,21 @@ async fn seen(app: &App, row: &MessageRow, viewer: Uuid) -> ApiResult<Seen> {
     Ok(Seen::load(&mut c, &app.keys, viewer, [row]).await?)
 }
 
-/// Uploads by themselves are not taken yet, so there is none to make a message of.
-async fn from_upload(body: Body) -> ApiResult<Response> {
+/// Makes a message of an upload that is whole.
+async fn from_upload(app: &App, row: &MessageRow, body: Body) -> ApiResult<Accepted> {
     let body = axum::body::to_bytes(body, MAX_JSON_BYTES)
         .await
         .map_err(|_| ApiError::invalid("The body could not be read, or is too large."))?;
     let request: FromUpload =
         serde_json::from_slice(&body).map_err(|error| ApiError::invalid(format!("{error}.")))?;
-    if let Some(text) = &request.caption {
-        form::caption(text)?;
-    }
-    let FromUpload {
-        upload_id,
-        client_id,
-        reply_to,
-        ..
-    } = request;
-    tracing::debug!(%upload_id, ?client_id, ?reply_to, "no such upload");
-    Err(ApiError::not_found())
-}
-
-/// Answers before the body is read. A client that sends everything before it listens would find its connection reset and never
-/// see the answer, so the body is read and thrown away for a while; one that waits for `100 Continue` sends nothing.
-fn refuse(error: ApiError, headers: &HeaderMap, body: Body) -> Response {
-    if !headers.contains_key(header::EXPECT) {
-        tokio::spawn(tokio::time::timeout(DRAIN, async move {
-            let mut body = body.into_data_stream();
-            while let Some(Ok(_)) = futures_util::StreamExt::next(&mut body).await {}
-        }));
-    }
-    closing(error)
-}
-
-/// An answer after which the connection is not used again.
-fn closing(error: ApiError) -> Response {
-    let mut response = error.into_response();
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-    response
+    let caption = request.caption.as_deref().map(form::caption).transpose()?;
+    let fields = uploads::Fields {
+        conversation_id: row.conversation_id,
+        client_id: request.client_id.or(row.client_id),
+        reply_to: request.reply_to,
+        caption: caption.flatten(),
+    };
+    uploads::send(app, row.sender_id, request.upload_id, fields).await
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {

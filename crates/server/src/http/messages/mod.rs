@@ -10,5 +10,7 @@ pub(super) mod list;
 mod negotiate;
 mod range;
 #[cfg(test)]
-mod tests;
+pub(in crate::http) mod tests;
 pub(super) mod waveform;
+
+pub(super) use form::caption;

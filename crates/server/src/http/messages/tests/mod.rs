@@ -17,28 +17,29 @@ use voxpost_proto::api::{Message, Page, SessionCreated};
 use crate::testing::{Answer, TestApp};
 
 /// As Chromium's MediaRecorder writes it.
-pub(super) const CHROMIUM: &[u8] = include_bytes!("../../../../../audio/fixtures/opus/chromium.webm");
+pub(in crate::http) const CHROMIUM: &[u8] =
+    include_bytes!("../../../../../audio/fixtures/opus/chromium.webm");
 /// As Firefox's MediaRecorder writes it.
-pub(super) const FIREFOX: &[u8] = include_bytes!("../../../../../audio/fixtures/opus/firefox.ogg");
+pub(in crate::http) const FIREFOX: &[u8] = include_bytes!("../../../../../audio/fixtures/opus/firefox.ogg");
 /// Has to be decoded.
-pub(super) const MP3: &[u8] = include_bytes!("../../../../../audio/fixtures/sound/cbr-44k1.mp3");
+pub(in crate::http) const MP3: &[u8] = include_bytes!("../../../../../audio/fixtures/sound/cbr-44k1.mp3");
 
 const BOUNDARY: &str = "boundary";
 
 /// Ana, Ben, and their conversation.
-pub(super) struct Stage {
-    pub(super) app: TestApp,
-    pub(super) ana: SessionCreated,
-    pub(super) ben: SessionCreated,
-    pub(super) conversation: Uuid,
+pub(in crate::http) struct Stage {
+    pub(in crate::http) app: TestApp,
+    pub(in crate::http) ana: SessionCreated,
+    pub(in crate::http) ben: SessionCreated,
+    pub(in crate::http) conversation: Uuid,
 }
 
 impl Stage {
-    pub(super) async fn new() -> Self {
+    pub(in crate::http) async fn new() -> Self {
         Self::with(&[]).await
     }
 
-    pub(super) async fn with(args: &[&str]) -> Self {
+    pub(in crate::http) async fn with(args: &[&str]) -> Self {
         // A slow machine is no reason for another answer.
         let patient = ["--patience-ms", "600000"];
         let args: Vec<&str> = if args.contains(&patient[0]) {
@@ -59,29 +60,34 @@ impl Stage {
         }
     }
 
-    pub(super) async fn send(&self, fields: &[(&str, &[u8])]) -> Answer {
+    pub(in crate::http) async fn send(&self, fields: &[(&str, &[u8])]) -> Answer {
         self.send_as(&self.ana.token, self.conversation, fields).await
     }
 
-    pub(super) async fn send_as(&self, token: &str, conversation: Uuid, fields: &[(&str, &[u8])]) -> Answer {
+    pub(in crate::http) async fn send_as(
+        &self,
+        token: &str,
+        conversation: Uuid,
+        fields: &[(&str, &[u8])],
+    ) -> Answer {
         self.app.send(request(token, conversation, form(fields))).await
     }
 
-    pub(super) async fn say(&self, sound: &[u8]) -> Message {
+    pub(in crate::http) async fn say(&self, sound: &[u8]) -> Message {
         self.send(&[("audio", sound)]).await.expect(201).parse()
     }
 
-    pub(super) async fn list(&self, token: &str, query: &str) -> Page<Message> {
+    pub(in crate::http) async fn list(&self, token: &str, query: &str) -> Page<Message> {
         let path = format!("/v1/conversations/{}/messages{query}", self.conversation);
         self.app.get(&path, token).await.expect(200).parse()
     }
 
-    pub(super) async fn message(&self, token: &str, id: Uuid) -> Answer {
+    pub(in crate::http) async fn message(&self, token: &str, id: Uuid) -> Answer {
         self.app.get(&format!("/v1/messages/{id}"), token).await
     }
 
     /// Every object in the store.
-    pub(super) async fn objects(&self) -> Vec<String> {
+    pub(in crate::http) async fn objects(&self) -> Vec<String> {
         let mut keys = Vec::new();
         for shard in 0..=u8::MAX {
             let listed = self.app.app.blobs.list(shard).await.unwrap();
@@ -91,11 +97,11 @@ impl Stage {
     }
 }
 
-pub(super) fn id(answer: &Answer) -> Uuid {
+pub(in crate::http) fn id(answer: &Answer) -> Uuid {
     answer.json()["id"].as_str().unwrap().parse().unwrap()
 }
 
-pub(super) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
+pub(in crate::http) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in fields {
         let file = if *name == "audio" {
@@ -112,7 +118,7 @@ pub(super) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-pub(super) fn request(token: &str, conversation: Uuid, body: Vec<u8>) -> Request<Body> {
+pub(in crate::http) fn request(token: &str, conversation: Uuid, body: Vec<u8>) -> Request<Body> {
     Request::post(format!("/v1/conversations/{conversation}/messages"))
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
         .header(
@@ -125,7 +131,7 @@ pub(super) fn request(token: &str, conversation: Uuid, body: Vec<u8>) -> Request
 }
 
 /// 16-bit samples as a file.
-pub(super) fn wav(rate: u32, data: &[u8]) -> Vec<u8> {
+pub(in crate::http) fn wav(rate: u32, data: &[u8]) -> Vec<u8> {
     let len = u32::try_from(data.len()).unwrap();
     let mut file = Vec::new();
     file.extend_from_slice(b"RIFF");
