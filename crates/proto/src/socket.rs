@@ -1,7 +1,11 @@
 //! Text messages of the socket: JSON `{type, …}`, subprotocol `voxpost.v1`.
 
+mod upload;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use upload::{UploadFinish, UploadReply, UploadRequest, UploadStart};
 
 use crate::Problem;
 use crate::api::{Conversation, Member, Message, PlaybackSummary, User};
@@ -40,6 +44,9 @@ pub enum ClientMessage {
         #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<serde_json::Value>,
     },
+    /// About an upload.
+    #[serde(untagged)]
+    Upload(UploadRequest),
 }
 
 /// What the server says.
@@ -77,6 +84,9 @@ pub enum ServerMessage {
         /// As in the request.
         #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<serde_json::Value>,
+        /// What was made, where a message was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<Box<Message>>,
     },
     /// A request failed.
     #[serde(rename = "error")]
@@ -84,9 +94,15 @@ pub enum ServerMessage {
         /// As in the request.
         #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<serde_json::Value>,
+        /// What it was about on this connection, when no request asked: nothing more is taken for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<u32>,
         /// Why.
         problem: Problem,
     },
+    /// About an upload.
+    #[serde(untagged)]
+    Upload(UploadReply),
     /// Something that does not last.
     #[serde(untagged)]
     Ephemeral(Ephemeral),
@@ -266,6 +282,29 @@ mod tests {
             serde_json::from_value::<ServerMessage>(value).unwrap(),
             ServerMessage::Event(event)
         );
+    }
+
+    #[test]
+    fn messages_about_uploads_stand_beside_the_others() {
+        let id = Uuid::nil();
+        let start: ClientMessage =
+            serde_json::from_value(serde_json::json!({"type": "upload.start", "upload_id": id, "ref": 3}))
+                .unwrap();
+        let ClientMessage::Upload(UploadRequest::Start(start)) = start else {
+            panic!("{start:?}");
+        };
+        assert_eq!((start.upload_id, start.reference), (Some(id), Some(3.into())));
+        let ack = ServerMessage::Upload(UploadReply::Ack {
+            upload_id: id,
+            handle: 1,
+            offset: 7,
+        });
+        let value = serde_json::to_value(&ack).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"type": "upload.ack", "upload_id": id, "handle": 1, "offset": 7})
+        );
+        assert_eq!(serde_json::from_value::<ServerMessage>(value).unwrap(), ack);
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Machine {
             ServerMessage::Error { problem, .. } if matches!(self.phase, Phase::Greeting { .. }) => {
                 return self.end(problem);
             }
-            ServerMessage::Error { .. } | ServerMessage::Ok { .. } => return,
+            ServerMessage::Error { .. } | ServerMessage::Ok { .. } | ServerMessage::Upload(_) => return,
         };
         self.actions.push_back(Action::Tell(update));
     }

@@ -1,55 +1,42 @@
-//! A chunk as a binary message of the socket: kind byte, u32 handle, u64 offset, bytes; big-endian.
+//! A chunk in a binary message of the socket ([`BinaryKind::UploadChunk`]): u64 offset (big-endian), bytes.
 
-/// The first byte of the message.
-pub const KIND: u8 = 0x03;
+use crate::{BinaryKind, BinaryMessage};
 
-const HEAD: usize = 1 + 4 + 8;
+const OFFSET_BYTES: usize = 8;
 
 /// Bytes of an upload, and where they belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// Which upload, on this connection.
-    pub handle: u32,
     /// Of the first byte.
     pub offset: u64,
     /// The bytes themselves.
     pub bytes: &'a [u8],
 }
 
-/// A message that is no chunk.
+/// A body that is no chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a chunk has a kind byte (0x03), a u32 handle, a u64 offset and at least one byte")]
+#[error("a chunk is a u64 offset and at least one byte")]
 pub struct ChunkError;
 
 impl<'a> Chunk<'a> {
-    /// Length of what stands before the bytes.
-    pub const HEAD_BYTES: usize = HEAD;
-
-    /// Reads a message.
+    /// Reads the body of a binary message.
     ///
     /// # Errors
-    /// When it is of another kind or too short; a chunk without bytes says nothing and is one too.
-    pub fn parse(message: &'a [u8]) -> Result<Self, ChunkError> {
-        let (head, bytes) = message.split_first_chunk::<HEAD>().ok_or(ChunkError)?;
-        let [kind, h0, h1, h2, h3, offset @ ..] = *head;
-        if kind != KIND || bytes.is_empty() {
-            return Err(ChunkError);
+    /// When it is too short; a chunk without bytes says nothing and is one too.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ChunkError> {
+        match body.split_first_chunk::<OFFSET_BYTES>() {
+            Some((offset, bytes)) if !bytes.is_empty() => Ok(Self {
+                offset: u64::from_be_bytes(*offset),
+                bytes,
+            }),
+            _ => Err(ChunkError),
         }
-        Ok(Self {
-            handle: u32::from_be_bytes([h0, h1, h2, h3]),
-            offset: u64::from_be_bytes(offset),
-            bytes,
-        })
     }
 
-    /// Writes the message.
-    pub fn to_message(&self) -> Vec<u8> {
-        let mut message = Vec::with_capacity(HEAD + self.bytes.len());
-        message.push(KIND);
-        message.extend_from_slice(&self.handle.to_be_bytes());
-        message.extend_from_slice(&self.offset.to_be_bytes());
-        message.extend_from_slice(self.bytes);
-        message
+    /// Writes the whole message for the upload that has this handle on the connection.
+    pub fn to_message(&self, handle: u32) -> Vec<u8> {
+        let head = BinaryMessage::head(BinaryKind::UploadChunk, handle);
+        [&head[..], &self.offset.to_be_bytes(), self.bytes].concat()
     }
 }
 
@@ -62,12 +49,11 @@ mod tests {
     #[test]
     fn numbers_are_big_endian() {
         let chunk = Chunk {
-            handle: 7,
             offset: 258,
             bytes: b"ab",
         };
         assert_eq!(
-            chunk.to_message(),
+            chunk.to_message(7),
             [3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 1, 2, b'a', b'b']
         );
     }
@@ -75,15 +61,16 @@ mod tests {
     proptest! {
         #[test]
         fn a_chunk_is_read_as_it_was_written(handle: u32, offset: u64, bytes in proptest::collection::vec(any::<u8>(), 1..50)) {
-            let chunk = Chunk { handle, offset, bytes: &bytes };
-            prop_assert_eq!(Chunk::parse(&chunk.to_message()), Ok(chunk));
+            let chunk = Chunk { offset, bytes: &bytes };
+            let message = chunk.to_message(handle);
+            let read = BinaryMessage::parse(&message).unwrap();
+            prop_assert_eq!((read.kind, read.handle), (BinaryKind::UploadChunk, handle));
+            prop_assert_eq!(Chunk::parse(read.body), Ok(chunk));
         }
 
         #[test]
-        fn no_message_panics(message in proptest::collection::vec(any::<u8>(), 0..40)) {
-            if let Ok(chunk) = Chunk::parse(&message) {
-                prop_assert_eq!(chunk.to_message(), message);
-            }
+        fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..12)) {
+            prop_assert_eq!(Chunk::parse(&body).is_ok(), body.len() > OFFSET_BYTES);
         }
     }
 }

@@ -12,6 +12,6 @@ mod chunk;
 mod machine;
 mod sender;
 
-pub use chunk::{Chunk, ChunkError, KIND as CHUNK_KIND};
+pub use chunk::{Chunk, ChunkError};
 pub use machine::{Cursor, Limits, Refusal, Upload};
 pub use sender::{AckError, Sender};

@@ -5,9 +5,7 @@ use voxpost_proto::api::ServerConfig;
 
 use crate::app::App;
 use crate::render;
-
-/// The size of one chunk of an upload over the socket.
-const CHUNK_BYTES: u64 = 64 << 10;
+use crate::socket::CHUNK_BYTES;
 
 /// What the audio crate takes in, by the names that browsers and systems give it. The bytes decide, not the name.
 const ACCEPTED_TYPES: &[&str] = &[
@@ -40,7 +38,10 @@ const FEATURES: &[&str] = &[
     "playback",
     "played",
     "socket",
+    "socket_uploads",
     "sync",
+    "tus",
+    "uploads",
     "waveform",
 ];
 
@@ -53,7 +54,7 @@ pub(crate) async fn get(State(app): State<App>) -> axum::Json<ServerConfig> {
         max_audio_bytes: app.config.max_audio_bytes,
         max_multipart_bytes: app.config.max_multipart_bytes,
         max_duration_ms: app.config.max_duration_ms,
-        chunk_bytes: CHUNK_BYTES,
+        chunk_bytes: CHUNK_BYTES as u64,
         sign_up: app.config.sign_up_policy().as_str().to_owned(),
         renditions: render::formats(),
         accepted_types: list(ACCEPTED_TYPES),

@@ -39,6 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use voxpost_proto::ErrorCode;
 
+pub(crate) use self::messages::caption;
 use self::openapi::Bearer;
 use crate::app::App;
 use crate::error::ApiError;

@@ -5,6 +5,8 @@
 
 mod requests;
 mod session;
+mod streams;
+mod uploads;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{State, WebSocketUpgrade};
@@ -17,8 +19,11 @@ use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::{auth, http};
 
-/// The longest message that is taken: an upload chunk of 64 KiB with its head. What is longer closes the socket (1009).
-const MAX_MESSAGE_BYTES: usize = (64 << 10) + 64;
+/// The most bytes of one chunk of an upload.
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
+
+/// The longest message that is taken: an upload chunk with its head. What is longer closes the socket (1009).
+const MAX_MESSAGE_BYTES: usize = CHUNK_BYTES + 64;
 
 /// Clients say little; a bigger message is read in several steps.
 const READ_BUFFER_BYTES: usize = 1 << 10;

@@ -2,6 +2,7 @@
 
 use std::pin::{Pin, pin};
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt, SinkExt};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use voxpost_proto::api::User;
 use voxpost_proto::socket::{ClientMessage, ServerMessage};
 
 use super::requests::{self, TypingRate};
+use super::streams::{Step, Streams};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock;
@@ -114,6 +116,13 @@ struct Live {
     user: User,
     typing: TypingRate,
     next_ping: Instant,
+    streams: Streams,
+}
+
+/// What came from the client and is for the layer above.
+enum Heard {
+    Text(Utf8Bytes),
+    Binary(Bytes),
 }
 
 impl Session {
@@ -128,6 +137,7 @@ impl Session {
             user,
             typing: TypingRate::new(now),
             next_ping: now + self.heartbeat(),
+            streams: Streams::new(self.app.clone(), self.caller),
         };
         // One for all waits: to set a timer anew for each event would take the timers' lock twice each time.
         let mut alarm = pin!(sleep_until(live.next_ping));
@@ -147,8 +157,14 @@ impl Session {
                 goodbye = self.ticket.mailbox.closed() => return Err(End::Close(goodbye)),
                 () = sleep_until(deadline) => return Err(End::Close(NO_HELLO)),
             };
-            let Some(text) = self.text_of(message).await? else {
-                continue;
+            let text = match self.heard(message)? {
+                Some(Heard::Text(text)) => text,
+                Some(Heard::Binary(_)) => {
+                    let error = ApiError::invalid("say `hello` first");
+                    self.refuse(None, &error).await?;
+                    continue;
+                }
+                None => continue,
             };
             match requests::parse(&text) {
                 Ok(request) => match request.message {
@@ -209,9 +225,12 @@ impl Session {
                 if alarm.deadline() != live.next_ping {
                     alarm.as_mut().reset(live.next_ping);
                 }
+                // Nothing is read while what came before has no place yet: the client feels it and sends more slowly.
+                let full = live.streams.is_full();
                 let message = tokio::select! {
                     () = self.ticket.mailbox.changed() => return Ok(()),
-                    message = self.socket.recv() => message,
+                    step = live.streams.next() => return self.stream(step).await,
+                    message = self.socket.recv(), if !full => message,
                     () = alarm => return self.tick(live).await,
                 };
                 return self.hear(live, message).await;
@@ -220,7 +239,12 @@ impl Session {
         // Much to send: flush, then hear the client and look at the clock all the same.
         self.turn = 0;
         self.flush().await?;
-        if let Some(message) = self.socket.recv().now_or_never() {
+        if let Some(step) = live.streams.next().now_or_never() {
+            self.stream(step).await?;
+        }
+        if !live.streams.is_full()
+            && let Some(message) = self.socket.recv().now_or_never()
+        {
             self.hear(live, message).await?;
         }
         if Instant::now() >= live.next_ping {
@@ -234,11 +258,25 @@ impl Session {
         live: &mut Live,
         message: Option<Result<Message, axum::Error>>,
     ) -> Result<(), End> {
-        let Some(text) = self.text_of(message).await? else {
-            return Ok(());
-        };
-        let answer: Boxed<'_, ()> = Box::pin(self.answer(live, text));
-        answer.await
+        match self.heard(message)? {
+            None => Ok(()),
+            Some(Heard::Binary(bytes)) => match live.streams.take(bytes) {
+                Ok(()) => Ok(()),
+                Err(error) => self.refuse(None, &error).await,
+            },
+            Some(Heard::Text(text)) => {
+                let answer: Boxed<'_, ()> = Box::pin(self.answer(live, text));
+                answer.await
+            }
+        }
+    }
+
+    /// What a stream has to say.
+    async fn stream(&mut self, step: Step) -> Result<(), End> {
+        match step {
+            Step::Room => Ok(()),
+            Step::Say(message) => self.say(&message).await,
+        }
     }
 
     async fn answer(&mut self, live: &mut Live, text: Utf8Bytes) -> Result<(), End> {
@@ -246,8 +284,14 @@ impl Session {
             Ok(request) => request,
             Err(refused) => return self.refuse(refused.reference, &refused.error).await,
         };
+        let request_reference = request.reference.clone();
         let done = match request.message {
             ClientMessage::Hello { .. } => Err(ApiError::invalid("`hello` was said already")),
+            // It answers by itself, when it is done.
+            ClientMessage::Upload(request) => match live.streams.upload(request) {
+                Ok(()) => return Ok(()),
+                Err(error) => return self.refuse(request_reference, &error).await,
+            },
             ClientMessage::Typing {
                 conversation_id,
                 kind,
@@ -259,36 +303,29 @@ impl Session {
         };
         match (done, request.reference) {
             (Ok(()), None) => Ok(()),
-            (Ok(()), reference) => self.say(&ServerMessage::Ok { reference }).await,
+            (Ok(()), reference) => {
+                let message = None;
+                self.say(&ServerMessage::Ok { reference, message }).await
+            }
             // Whoever asks for no answer to something passing need not hear that it was too often.
             (Err(error), None) if error.code() == ErrorCode::RateLimited => Ok(()),
             (Err(error), reference) => self.refuse(reference, &error).await,
         }
     }
 
-    /// The text that came; None when it was something else that is dealt with.
-    async fn text_of(
-        &mut self,
-        message: Option<Result<Message, axum::Error>>,
-    ) -> Result<Option<Utf8Bytes>, End> {
+    /// What came; None when it was something that is dealt with below.
+    fn heard(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<Option<Heard>, End> {
         match message {
             None | Some(Ok(Message::Close(_))) => Err(End::Gone),
             Some(Err(error)) => Err(broken(error)),
             Some(Ok(message)) => {
                 self.unanswered = 0;
-                match message {
-                    Message::Text(text) => Ok(Some(text)),
-                    Message::Binary(_) => {
-                        let error = ApiError::new(
-                            ErrorCode::NotSupported,
-                            "This server takes no binary messages: nothing is being uploaded or recorded here.",
-                        );
-                        self.refuse(None, &error).await?;
-                        Ok(None)
-                    }
+                Ok(match message {
+                    Message::Text(text) => Some(Heard::Text(text)),
+                    Message::Binary(bytes) => Some(Heard::Binary(bytes)),
                     // Pings are answered below this layer.
-                    Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(None),
-                }
+                    Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+                })
             }
         }
     }
@@ -301,7 +338,13 @@ impl Session {
             }
         }
         let problem = error.problem().clone();
-        self.say(&ServerMessage::Error { reference, problem }).await
+        let handle = None;
+        self.say(&ServerMessage::Error {
+            reference,
+            handle,
+            problem,
+        })
+        .await
     }
 
     /// Sends what the log has after the cursor, until the socket is where the dispatcher is, and live.

@@ -148,6 +148,18 @@ pub(crate) async fn ingesting(c: &mut Conn) -> sqlx::Result<Vec<UploadRow>> {
         .await
 }
 
+/// Uploads that have all their bytes since before `then`, and whose sender has not come to say so: (owner, upload).
+pub(crate) async fn whole(c: &mut Conn, then: Timestamp, limit: i64) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    sqlx::query_as(
+        "SELECT user_id, id FROM uploads
+         WHERE state = 'receiving' AND acked = length AND conversation_id IS NOT NULL AND updated_at < $1 LIMIT $2",
+    )
+    .bind(then.millis())
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
 /// How many uploads of this person wait for bytes or for a conversation.
 pub(crate) async fn open_of_user(c: &mut Conn, user_id: Uuid) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT COUNT(*) FROM uploads WHERE user_id = $1 AND state IN ('receiving', 'held')")

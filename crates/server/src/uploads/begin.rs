@@ -14,6 +14,8 @@ use crate::{access, clock};
 /// What the owner says about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Begin {
+    /// Its id, where it is made already.
+    pub(crate) id: Option<Uuid>,
     /// In bytes; None while it is not known.
     pub(crate) length: Option<u64>,
     pub(crate) conversation_id: Option<Uuid>,
@@ -45,7 +47,7 @@ pub(crate) async fn begin(app: &App, user_id: Uuid, asked: Begin) -> ApiResult<U
         app.limits.message(user_id)?;
     }
     let mut row = UploadRow {
-        id: clock::new_id(),
+        id: asked.id.unwrap_or_else(clock::new_id),
         user_id,
         conversation_id: asked.conversation_id,
         client_id: asked.client_id,

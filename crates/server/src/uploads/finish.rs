@@ -10,7 +10,8 @@ use voxpost_proto::ErrorCode;
 use super::staging;
 use super::status::problem;
 use super::sweep::remove_file;
-use super::writer::blocking;
+use super::take_over::Taken;
+use super::writer::{Writer, blocking};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::ingest::Upload;
@@ -54,6 +55,18 @@ pub(crate) async fn finish(app: &App, id: Uuid) -> ApiResult<Outcome> {
         .tasks
         .spawn(async move { until_settled(&owner, id, Some(reply)).await });
     answer.await.map_err(ApiError::internal)?
+}
+
+/// Ends an upload that has all its bytes and whose sender has not said so: they may have lost the connection just before.
+/// The message is made in the background.
+pub(crate) async fn complete(app: &App, taken: Taken) -> ApiResult<UploadRow> {
+    let offset = taken.row.machine().offset;
+    let row = Writer::open(app, taken, offset, None).await?.finish(None).await?;
+    let (owner, id) = (app.clone(), row.id);
+    app.ingest
+        .tasks
+        .spawn(async move { until_settled(&owner, id, None).await });
+    Ok(row)
 }
 
 /// Sends a whole upload to a conversation. The same again gives the same message.
@@ -138,6 +151,11 @@ async fn settle(app: &App, id: Uuid) -> ApiResult<Outcome> {
 /// A held upload gets its conversation; anything else answers as it is.
 async fn claim(app: &App, user_id: Uuid, id: Uuid, fields: Fields) -> ApiResult<Accepted> {
     let mut row = super::find(app, user_id, id).await?;
+    if row.machine().is_whole() && row.conversation_id.is_none() && row.state == "receiving" {
+        let taken = super::take_over(app, user_id, id).await?;
+        let offset = taken.row.machine().offset;
+        row = Writer::open(app, taken, offset, None).await?.finish(None).await?;
+    }
     match row.state.as_str() {
         "held" => {}
         "receiving" => return Err(incomplete(&row)),

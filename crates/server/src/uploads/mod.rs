@@ -25,10 +25,10 @@ use crate::error::ApiError;
 use crate::ingest::KeyedLocks;
 
 pub(crate) use begin::{Begin, begin};
-pub(crate) use finish::{Fields, Outcome, finish, send};
+pub(crate) use finish::{Fields, Outcome, complete, finish, send};
 use holders::Holders;
 pub(crate) use status::{find, status};
-pub(crate) use sweep::{end, resume, sweep};
+pub(crate) use sweep::{discard, end, resume, sweep};
 pub(crate) use take_over::take_over;
 pub(crate) use writer::Writer;
 

@@ -20,6 +20,9 @@ const BATCH: i64 = 200;
 /// How long it is remembered how an upload ended, after it would have expired.
 const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// How long a sender may take to say that it has sent everything.
+const GRACE_MS: i64 = 60 * 1000;
+
 /// After so many starts it is taken that the sound itself is what stops the server.
 const MAX_ATTEMPTS: i64 = 3;
 
@@ -45,8 +48,21 @@ pub(crate) async fn end(app: &App, user_id: Uuid, id: Uuid) -> ApiResult<()> {
     Ok(())
 }
 
-/// Ends what rested for too long, and forgets what ended long ago.
+/// Sends what is whole, ends what rested for too long, and forgets what ended long ago.
 pub(crate) async fn sweep(app: &App) -> ApiResult<()> {
+    let whole = {
+        let mut c = app.store.read().await?;
+        uploads::whole(&mut c, clock::now().plus_millis(-GRACE_MS), BATCH).await?
+    };
+    for (user_id, id) in whole {
+        let completed = match super::take_over(app, user_id, id).await {
+            Ok(taken) => super::complete(app, taken).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = completed {
+            tracing::warn!(upload = %id, code = error.code().as_str(), "a whole upload could not be sent yet");
+        }
+    }
     loop {
         let expired: ApiResult<Vec<Uuid>> = app
             .store
@@ -57,9 +73,7 @@ pub(crate) async fn sweep(app: &App) -> ApiResult<()> {
             break;
         }
         tracing::info!(count = expired.len(), "uploads have expired");
-        for id in expired {
-            discard(app, id).await;
-        }
+        discard(app, &expired).await;
     }
     loop {
         let then = clock::now().plus_millis(-REMEMBERED_MS);
@@ -73,12 +87,14 @@ pub(crate) async fn sweep(app: &App) -> ApiResult<()> {
     }
 }
 
-/// Removes the file of an upload whose row says that it has none any more; nobody writes to it afterwards.
-pub(super) async fn discard(app: &App, id: Uuid) {
-    let (hold, _) = app.uploads.holders.hold(id);
-    let _gate = app.uploads.gates.lock(id).await;
-    hold.set_lease(NOBODY);
-    remove_file(app, id).await;
+/// Removes the files of uploads that have come to an end; nobody writes to them afterwards.
+pub(crate) async fn discard(app: &App, ended: &[Uuid]) {
+    for &id in ended {
+        let (hold, _) = app.uploads.holders.hold(id);
+        let _gate = app.uploads.gates.lock(id).await;
+        hold.set_lease(NOBODY);
+        remove_file(app, id).await;
+    }
 }
 
 pub(super) async fn remove_file(app: &App, id: Uuid) {

@@ -97,6 +97,17 @@ impl Writer {
         self.row.length.map(i64::unsigned_abs) == Some(self.cursor.at())
     }
 
+    /// Refuses while bytes that were announced are missing.
+    pub(crate) fn may_finish(&self) -> ApiResult<()> {
+        match self.row.length.map(i64::unsigned_abs) {
+            Some(length) if self.cursor.at() < length => Err(Refusal::Incomplete {
+                missing: length - self.cursor.at(),
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Told when somebody else takes over: time to promise what is here, and to stop.
     pub(crate) fn taken_over(&self) -> CancellationToken {
         self.hold.stop().clone()

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::auth::{Caller, Revoked};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::store::{accounts, messages, playback, sessions, stays};
+use crate::store::{accounts, messages, playback, sessions, stays, uploads};
 
 /// Deletes the caller's account: every session ends, the profile becomes blank, what they said becomes tombstones and its
 /// sound is deleted, they leave their groups; direct conversations stay for the other person, who cannot send to them. The
@@ -20,7 +20,8 @@ use crate::store::{accounts, messages, playback, sessions, stays};
 )]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<StatusCode> {
     let user_id = caller.user_id;
-    app.store
+    let ended = app
+        .store
         .write(move |c| {
             Box::pin(async move {
                 let row = own(c, caller).await?;
@@ -29,13 +30,15 @@ pub(crate) async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<
                     messages::delete(c, &message, now).await?;
                 }
                 playback::forget_person(c, user_id).await?;
+                let ended = uploads::forget_person(c, user_id).await?;
                 accounts::blank(c, &row, now).await?;
                 stays::end_all(c, user_id, now).await?;
                 sessions::delete_others(c, user_id, None).await?;
-                Ok::<_, ApiError>(())
+                Ok::<_, ApiError>(ended)
             })
         })
         .await?;
+    crate::uploads::discard(&app, &ended).await;
     app.sessions.revoke(Revoked::User(user_id));
     app.ingest.to_delete.notify_one();
     Ok(StatusCode::NO_CONTENT)

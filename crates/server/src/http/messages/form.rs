@@ -158,7 +158,7 @@ pub(super) fn uuid(name: &str, text: &str) -> ApiResult<Uuid> {
 }
 
 /// Trimmed; no words are none. Line breaks are all that is taken of control characters.
-pub(in crate::http) fn caption(text: &str) -> ApiResult<Option<String>> {
+pub(crate) fn caption(text: &str) -> ApiResult<Option<String>> {
     let text = text.trim();
     if text.chars().count() > MAX_CAPTION_CHARS {
         return Err(ApiError::invalid(format!(

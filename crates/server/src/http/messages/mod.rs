@@ -13,4 +13,4 @@ mod range;
 pub(in crate::http) mod tests;
 pub(super) mod waveform;
 
-pub(super) use form::caption;
+pub(crate) use form::caption;

@@ -55,6 +55,8 @@ async fn settled(app: &App, user_id: Uuid, id: Uuid) -> ApiResult<UploadRow> {
         return Ok(row);
     }
     match take_over(app, user_id, id).await {
+        // A client that finds all bytes there sends nothing more.
+        Ok(taken) if taken.row.machine().is_whole() => uploads::complete(app, taken).await,
         Ok(taken) => Ok(taken.row),
         Err(error) => {
             // Whoever wrote it may have ended it.
