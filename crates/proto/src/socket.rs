@@ -94,9 +94,6 @@ pub enum ServerMessage {
         /// As in the request.
         #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<serde_json::Value>,
-        /// What it was about on this connection, when no request asked: nothing more is taken for it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        handle: Option<u32>,
         /// Why.
         problem: Problem,
     },

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::Problem;
+
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -93,5 +95,15 @@ pub enum UploadReply {
         handle: u32,
         /// All before this one.
         offset: u64,
+    },
+    /// Nothing more is taken on this handle. What was acknowledged stays: it may go on with a new `upload.start`, or over HTTP.
+    #[serde(rename = "upload.failed")]
+    Failed {
+        /// Which.
+        upload_id: Uuid,
+        /// On this connection.
+        handle: u32,
+        /// Why.
+        problem: Problem,
     },
 }

@@ -260,7 +260,7 @@ impl Session {
     ) -> Result<(), End> {
         match self.heard(message)? {
             None => Ok(()),
-            Some(Heard::Binary(bytes)) => match live.streams.take(bytes) {
+            Some(Heard::Binary(bytes)) => match live.streams.take(&bytes) {
                 Ok(()) => Ok(()),
                 Err(error) => self.refuse(None, &error).await,
             },
@@ -338,13 +338,7 @@ impl Session {
             }
         }
         let problem = error.problem().clone();
-        let handle = None;
-        self.say(&ServerMessage::Error {
-            reference,
-            handle,
-            problem,
-        })
-        .await
+        self.say(&ServerMessage::Error { reference, problem }).await
     }
 
     /// Sends what the log has after the cursor, until the socket is where the dispatcher is, and live.

@@ -126,8 +126,8 @@ impl Streams {
     }
 
     /// Takes a binary message. The one place where it finds its stream.
-    pub(super) fn take(&mut self, message: Bytes) -> ApiResult<()> {
-        let head = BinaryMessage::parse(&message).map_err(|error| ApiError::invalid(format!("{error}")))?;
+    pub(super) fn take(&mut self, message: &Bytes) -> ApiResult<()> {
+        let head = BinaryMessage::parse(message).map_err(|error| ApiError::invalid(format!("{error}")))?;
         let (kind, handle) = (head.kind, head.handle);
         let unknown = || ApiError::invalid(format!("nothing on this connection has the handle {handle}"));
         let open = self.open.as_deref_mut().ok_or_else(unknown)?;

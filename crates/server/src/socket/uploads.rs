@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
+use voxpost_proto::ErrorCode;
 use voxpost_proto::socket::{ServerMessage, UploadFinish, UploadReply, UploadStart};
 use voxpost_proto::upload::{Chunk, Refusal};
-use voxpost_proto::{ErrorCode, Problem};
 
 use super::CHUNK_BYTES;
 use super::streams::{Inbound, Outlet};
@@ -33,7 +33,7 @@ pub(super) async fn run(mut outlet: Outlet, id: Uuid, start: UploadStart) {
     let writer = match opened(&outlet.app, outlet.caller, id, start).await {
         Ok(writer) => writer,
         Err(error) => {
-            outlet.say(refusal(reference, None, &error)).await;
+            outlet.say(refusal(reference, &error)).await;
             return;
         }
     };
@@ -105,7 +105,7 @@ async fn receive(outlet: &mut Outlet, mut writer: Writer) {
             biased;
             () = taken_over.cancelled() => {
                 let _ = writer.checkpoint().await;
-                return fail(outlet, &Refusal::Fenced.into()).await;
+                return fail(outlet, writer.id(), &Refusal::Fenced.into()).await;
             }
             () = stopping.cancelled() => {
                 let _ = writer.checkpoint().await;
@@ -131,7 +131,7 @@ async fn receive(outlet: &mut Outlet, mut writer: Writer) {
                 }
                 if let Err(error) = take(&mut writer, &body).await {
                     let _ = writer.checkpoint().await;
-                    return fail(outlet, &error).await;
+                    return fail(outlet, writer.id(), &error).await;
                 }
                 let much = writer.ahead() >= ACK_BYTES || (writer.is_whole() && writer.ahead() > 0);
                 if much && !acknowledge(outlet, &mut writer).await {
@@ -167,7 +167,7 @@ async fn acknowledge(outlet: &Outlet, writer: &mut Writer) -> bool {
             outlet.say(ServerMessage::Upload(ack)).await
         }
         Err(error) => {
-            fail(outlet, &error).await;
+            fail(outlet, writer.id(), &error).await;
             false
         }
     }
@@ -189,7 +189,7 @@ async fn finish_here(outlet: &Outlet, mut writer: Writer, finish: UploadFinish) 
             if !acknowledge(outlet, &mut writer).await {
                 return None;
             }
-            outlet.say(refusal(reference, None, &error)).await;
+            outlet.say(refusal(reference, &error)).await;
             Some(writer)
         }
         Ok(sha256) => {
@@ -233,21 +233,24 @@ async fn answer(
             reference,
             message: message.map(Box::new),
         },
-        Err(error) => refusal(reference, None, &error),
+        Err(error) => refusal(reference, &error),
     }
 }
 
 /// The upload does not go on here; it can at another door, from what was acknowledged.
-async fn fail(outlet: &Outlet, error: &ApiError) {
-    outlet.say(refusal(None, Some(outlet.handle), error)).await;
+async fn fail(outlet: &Outlet, upload_id: Uuid, error: &ApiError) {
+    let failed = UploadReply::Failed {
+        upload_id,
+        handle: outlet.handle,
+        problem: error.problem().clone(),
+    };
+    outlet.say(ServerMessage::Upload(failed)).await;
 }
 
-fn refusal(reference: Option<Value>, handle: Option<u32>, error: &ApiError) -> ServerMessage {
-    let problem: Problem = error.problem().clone();
+fn refusal(reference: Option<Value>, error: &ApiError) -> ServerMessage {
     ServerMessage::Error {
         reference,
-        handle,
-        problem,
+        problem: error.problem().clone(),
     }
 }
 

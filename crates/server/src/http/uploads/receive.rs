@@ -109,6 +109,13 @@ async fn read(app: &App, mut writer: Writer, incoming: Incoming) -> ApiResult<Re
             return Err(error);
         }
     }
+    // Who did not say how much would come is told here that it was too much.
+    if length.is_none()
+        && let Err(error) = writer.room(writer.ahead()).await
+    {
+        drop_rest(&mut writer).await;
+        return Err(error);
+    }
     // With a length that is known all is there, however the connection ended.
     if writer.is_whole() || (ends && matches!(end, End::Whole)) {
         return writer.finish(None).await.map(Received::Whole);

@@ -80,7 +80,8 @@ async fn create_alone(stage: &Stage, length: usize) -> String {
 }
 
 async fn append(stage: &Stage, path: &str, offset: usize, bytes: &[u8]) -> Answer {
-    let headers = [("upload-offset", &*offset.to_string())];
+    let (offset, length) = (offset.to_string(), bytes.len().to_string());
+    let headers = [("upload-offset", &*offset), ("content-length", &length)];
     call(stage, "PATCH", path, &headers, bytes.to_vec()).await
 }
 
