@@ -184,7 +184,7 @@ mod tests {
                 sequence += step;
                 lost += u64::from(step - 1);
                 let fill = timeline.place(sequence - 1, timestamp, samples);
-                prop_assert!(fill <= MAX_FILL_SAMPLES + GRAIN && fill % GRAIN == 0);
+                prop_assert!(fill <= MAX_FILL_SAMPLES + GRAIN && fill.is_multiple_of(GRAIN));
                 sum += fill + u64::from(samples);
                 prop_assert_eq!(timeline.samples(), sum);
                 prop_assert!(timeline.missing_samples() <= lost * LONGEST);
