@@ -33,6 +33,8 @@ pub(crate) struct Writer {
     file: Arc<File>,
     cursor: Cursor,
     buffer: Vec<u8>,
+    /// Where in the file the buffer belongs. (The cursor is beyond it, by what is being taken.)
+    buffer_at: u64,
     /// Something was received and did not get to the file: nothing more can be promised.
     broken: bool,
 }
@@ -69,6 +71,7 @@ impl Writer {
             file: Arc::new(file),
             cursor,
             buffer: Vec::new(),
+            buffer_at: offset,
             broken: false,
         })
     }
@@ -171,6 +174,7 @@ impl Writer {
         self.buffer.clear();
         let offset = self.durable();
         self.cursor.rewind(offset);
+        self.buffer_at = offset;
         let _gate = self.app.uploads.gates.lock(self.row.id).await;
         if !self.hold.has_lease(self.lease) {
             return Err(Refusal::Fenced.into());
@@ -191,7 +195,8 @@ impl Writer {
             ));
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        let at = self.cursor.at() - buffer.len() as u64;
+        let at = self.buffer_at;
+        let end = at + buffer.len() as u64;
         let file = self.file.clone();
         self.buffer = blocking(move || {
             staging::write_at(&file, &buffer, at)?;
@@ -202,6 +207,7 @@ impl Writer {
             Ok(buffer)
         })
         .await?;
+        self.buffer_at = end;
         self.broken = false;
         Ok(())
     }

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use voxpost_proto::ErrorCode;
 use voxpost_proto::api::{Message, UploadState};
 
-use super::{append, call, create, files, metadata, offset, status};
+use super::{append, call, create, create_alone, files, metadata, offset, status, upload_id};
 use crate::http::messages::tests::{CHROMIUM, Stage};
 
 #[tokio::test]
@@ -41,6 +41,36 @@ async fn an_upload_in_pieces_becomes_a_message_with_the_answer_to_the_last() {
 
     let again = append(&stage, &path, CHROMIUM.len(), b"").await.expect(204);
     assert_eq!(again.header("voxpost-message-id"), id.to_string());
+}
+
+#[tokio::test]
+async fn however_it_is_cut_what_is_kept_is_what_was_sent() {
+    let stage = Stage::new().await;
+    let bytes: Vec<u8> = (0..1_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    for (piece, frame) in [
+        (1_000_000, 1_000_000),
+        (400_001, 65_536),
+        (300_007, 100_003),
+        (131_072, 131_072),
+    ] {
+        let path = create_alone(&stage, bytes.len()).await;
+        let mut at = 0;
+        for piece in bytes.chunks(piece) {
+            let (offset, length) = (at.to_string(), piece.len().to_string());
+            let headers = [("upload-offset", &*offset), ("content-length", &length)];
+            let frames: Vec<_> = piece
+                .chunks(frame)
+                .map(|frame| Ok::<_, std::io::Error>(frame.to_vec()))
+                .collect();
+            let body = axum::body::Body::from_stream(futures_util::stream::iter(frames));
+            call(&stage, "PATCH", &path, &headers, body).await.expect(204);
+            at += piece.len();
+        }
+        let kept = std::fs::read(stage.app.app.uploads.dir.join(upload_id(&path).to_string())).unwrap();
+        assert!(kept == bytes, "{piece} at a time, in frames of {frame}");
+    }
 }
 
 #[tokio::test]
