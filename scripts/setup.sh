@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh run|test|codecs|bench-loss: makes sure that the tools are there. On Debian and Ubuntu it installs what is missing (as
+# setup.sh run|test|test-garage|codecs|bench-loss: makes sure that the tools are there. On Debian and Ubuntu it installs what is missing (as
 # root or by sudo); elsewhere it names each missing tool and what it is called there. It never changes what is already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -59,7 +59,7 @@ missing() {
 
 tools=$run_tools
 case $mode in
-  test) tools=$run_tools$test_tools ;;
+  test | test-garage) tools=$run_tools$test_tools ;;
   codecs) tools=$run_tools$codec_tools ;;
   bench-loss) tools=$run_tools$test_tools$loss_tools ;;
 esac
@@ -100,6 +100,22 @@ if [ "$(printf '%s\n%s\n' "$wanted" "$actual" | sort -V | head -n 1)" != "$wante
   echo "Rust $actual is too old, $wanted or newer is needed. Run: rustup update stable" >&2
   exit 1
 fi
+
+# Programs of others that the tests talk to, built once and kept outside of this tree.
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/voxpost/tools
+# tool CRATE VERSION FEATURES…
+tool() {
+  if [ ! -x "$tools/bin/$1" ] || ! grep -q "\"$1 $2 " "$tools/.crates.toml" 2>/dev/null; then
+    printf 'Building %s %s into %s, once\n' "$1" "$2" "$tools"
+    building=$(mktemp -d)
+    CARGO_TARGET_DIR=$building cargo install --locked --root "$tools" --version "$2" "$1" "${@:3}"
+    rm -rf "$building"
+  fi
+}
+case $mode in
+  test) tool s3s-fs 0.14.1 --features binary ;;
+  test-garage) tool garage 2.5.0 ;;
+esac
 
 if [ "$mode" = test ] || [ "$mode" = bench-loss ]; then
   major=$(node -p 'process.versions.node.split(".")[0]')

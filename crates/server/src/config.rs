@@ -5,6 +5,7 @@ pub(crate) mod file;
 mod origins;
 mod proxies;
 mod reference;
+mod s3;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, ValueEnum};
 pub use self::file::ConfigFileError;
 pub(crate) use self::origins::AllowedOrigin;
 pub(crate) use self::proxies::{TrustedProxy, client_address};
+pub use self::s3::S3Config;
 use crate::auth::JwtIssuer;
 use crate::telemetry::LogFormat;
 
@@ -89,6 +91,14 @@ pub struct Config {
         default_value_t = 30
     )]
     pub event_days: u32,
+
+    /// How many bytes of accepted sounds may wait on the local disk, until somebody has time for them or the object store is back;
+    /// more are told to wait (503).
+    #[arg(long, help_heading = "Storage", env = "VOXPOST_MAX_WAITING_BYTES", default_value_t = 4 << 30)]
+    pub max_waiting_bytes: u64,
+
+    #[command(flatten)]
+    pub s3: S3Config,
 
     /// Who may sign up: `auto` is open on a loopback address and by invite on any other.
     #[arg(

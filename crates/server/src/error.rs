@@ -14,6 +14,8 @@ pub(crate) struct ApiError {
     problem: Box<Problem>,
     /// There was a token, and it was no good.
     wrong_token: bool,
+    /// It is the object store that is away, and nothing else.
+    store_away: bool,
 }
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
@@ -23,6 +25,7 @@ impl ApiError {
         Self {
             problem: Box::new(Problem::new(code, detail)),
             wrong_token: false,
+            store_away: false,
         }
     }
 
@@ -59,6 +62,11 @@ impl ApiError {
     pub(crate) fn codec(mut self, codec: impl Into<String>) -> Self {
         self.problem.codec = Some(codec.into());
         self
+    }
+
+    /// Whether the same will do once the object store is back.
+    pub(crate) fn is_store_away(&self) -> bool {
+        self.store_away
     }
 
     pub(crate) fn code(&self) -> ErrorCode {
@@ -113,6 +121,13 @@ impl From<BlobError> for ApiError {
             BlobError::Unavailable(reason) => {
                 tracing::warn!(reason, "the object store is not available");
                 Self::unavailable("Sounds cannot be kept or read right now. Try again.")
+            }
+            BlobError::Away { reason, retry_after } => {
+                tracing::debug!(reason, "the object store is away");
+                let mut error =
+                    Self::unavailable("The object store is away. Try again.").retry_after(retry_after);
+                error.store_away = true;
+                error
             }
         }
     }

@@ -41,7 +41,7 @@ mod testing;
 mod tls;
 mod uploads;
 
-pub use config::{Config, ConfigFileError};
+pub use config::{Config, ConfigFileError, S3Config};
 pub use housekeeping::{DoctorReport, doctor};
 pub use invites::{Invite, create_invite};
 pub use serve::{ServeError, serve};

@@ -103,6 +103,34 @@ fn describe() {
     );
     describe_histogram!("voxpost_object_put_seconds", "Time to store one sound durably");
     describe_gauge!(
+        "voxpost_waiting_bytes",
+        "Bytes of accepted sounds that wait on the local disk"
+    );
+    describe_gauge!(
+        "voxpost_store_breaker",
+        "1 for the state that the circuit breaker before the object store is in"
+    );
+    describe_counter!(
+        "voxpost_store_requests_total",
+        "Attempts at requests to the object store, by operation and outcome"
+    );
+    describe_counter!(
+        "voxpost_store_retries_total",
+        "Requests to the object store that were repeated"
+    );
+    describe_histogram!(
+        "voxpost_store_request_seconds",
+        "Time of one attempt, by operation"
+    );
+    describe_gauge!(
+        "voxpost_store_requests_waiting",
+        "Requests to the object store that wait for their turn"
+    );
+    describe_gauge!(
+        "voxpost_objects_missing",
+        "Messages whose sound was not in the store at the last search"
+    );
+    describe_gauge!(
         "voxpost_lane_waiting",
         "Sounds that wait for a worker thread, by lane"
     );

@@ -15,7 +15,7 @@ use voxpost_audio::{Error, Rendition, render};
 use voxpost_proto::ErrorCode;
 
 use crate::app::App;
-use crate::blob::{self, BlobError, PendingObject, StoredObject};
+use crate::blob::{self, BlobError, FinishedObject, PendingObject};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::ingest::Lane;
@@ -118,6 +118,7 @@ async fn make(
     let object = lane.run(work).await?.ok_or_else(|| {
         ApiError::internal(format!("making {} of message {id} panicked", rendition.name()))
     })??;
+    let object = object.put(&app.blobs, &key).await?;
     let made = Made {
         key,
         bytes: i64::try_from(object.size_bytes).map_err(ApiError::internal)?,
@@ -143,7 +144,7 @@ fn store(
     key: &str,
     rendition: Rendition,
     abandoned: &CancellationToken,
-) -> ApiResult<StoredObject> {
+) -> ApiResult<FinishedObject> {
     let started = Instant::now();
     let source = app.blobs.open_blocking(audio_key)?;
     let temporary = &app.ingest.temporary;
@@ -152,7 +153,7 @@ fn store(
     let cancelled = || abandoned.is_cancelled() || app.ingest.stopping.is_cancelled();
     render(source, rendition, &mut object, &mut scratch, &cancelled)
         .map_err(|error| failed(rendition, error))?;
-    let stored = object.put(&app.blobs, key)?;
+    let stored = object.finish()?.put_if_local(&app.blobs, key)?;
     metrics::histogram!("voxpost_rendition_seconds", "format" => rendition.name()).record(started.elapsed());
     Ok(stored)
 }

@@ -30,6 +30,9 @@ pub enum ServeError {
     /// The data directory cannot be used.
     #[error("cannot use the data directory {0} (--data-dir): {1}")]
     DataDir(String, io::Error),
+    /// The object store cannot be used as configured.
+    #[error("cannot use the object store (--data-dir, --s3-…): {0}")]
+    Objects(io::Error),
     /// The address cannot be used.
     #[error("cannot listen on {0} (--listen): {1}")]
     Listen(std::net::SocketAddr, io::Error),
@@ -67,7 +70,7 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
     let keys = Keys::open(&config.data_dir).map_err(data_dir)?;
     let store = Store::open(&config.data_dir).await?;
     let hub = Hub::open(&store).await?;
-    let blobs = Blobs::open(&config.data_dir).map_err(data_dir)?;
+    let blobs = Blobs::open(&config.data_dir, &config.s3).map_err(ServeError::Objects)?;
     let ingest = Ingest::start(&config).map_err(data_dir)?;
     let uploads = Uploads::open(&config).map_err(data_dir)?;
     let app = App::new(Shared {

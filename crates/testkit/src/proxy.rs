@@ -34,6 +34,8 @@ struct Weather {
     pause: Duration,
     /// Connections of an earlier age are cut.
     age: usize,
+    /// What is answered to each request instead of passing it on.
+    answer: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -97,6 +99,14 @@ impl Proxy {
     /// Cuts every connection that is open.
     pub fn cut_all(&self) {
         self.weather.send_modify(|weather| weather.age += 1);
+    }
+
+    /// From now on each request is answered by these bytes (a head and a body) and not passed on; open connections are cut.
+    pub fn answer_all(&self, answer: Option<&'static str>) {
+        self.weather.send_modify(|weather| {
+            weather.answer = answer;
+            weather.age += 1;
+        });
     }
 
     /// While true, connections carry nothing and stay open.
@@ -185,10 +195,13 @@ async fn accept(
 
 /// One connection; both ends are cut when either direction ends, or the age does.
 async fn connection(client: TcpStream, mut weather: watch::Receiver<Weather>, counts: Arc<Counts>) {
-    let (server, age) = {
+    let (server, age, answer) = {
         let weather = weather.borrow();
-        (weather.server.clone(), weather.age)
+        (weather.server.clone(), weather.age, weather.answer)
     };
+    if let Some(answer) = answer {
+        return answer_instead(client, answer).await;
+    }
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
@@ -203,6 +216,21 @@ async fn connection(client: TcpStream, mut weather: watch::Receiver<Weather>, co
         () = pass(from_server, to_client, sky, down(&counts)) => {}
         _ = weather.wait_for(|weather| weather.age > age) => {}
     }
+}
+
+/// Reads a request's head and answers it. Its body is read too, while it comes, so that the answer is not lost to a reset.
+async fn answer_instead(mut client: TcpStream, answer: &str) {
+    let (mut head, mut piece) = (Vec::new(), vec![0; PIECE]);
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        match client.read(&mut piece).await {
+            Ok(length @ 1..) => head.extend_from_slice(&piece[..length]),
+            _ => return,
+        }
+    }
+    if client.write_all(answer.as_bytes()).await.is_err() || client.shutdown().await.is_err() {
+        return;
+    }
+    while let Ok(1..) = client.read(&mut piece).await {}
 }
 
 /// How much of what came from the server is let through.

@@ -7,6 +7,7 @@ mod server;
 use std::path::PathBuf;
 
 use clap::Args;
+use voxpost_server::S3Config;
 
 use self::checks::{Check, Status};
 use crate::client::{ClientArgs, token_from_environment};
@@ -37,6 +38,9 @@ pub(crate) struct DoctorArgs {
 
     #[command(flatten)]
     client: ClientArgs,
+
+    #[command(flatten)]
+    s3: S3Config,
 }
 
 pub(crate) async fn doctor(args: &DoctorArgs, screen: &mut Screen) -> Result<(), Failure> {
@@ -67,7 +71,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, screen: &mut Screen) -> Result<(),
         }
     }
     if let Some(dir) = &args.data_dir {
-        data_dir::check(dir, args.repair, &mut report).await?;
+        data_dir::check(dir, &args.s3, args.repair, &mut report).await?;
     }
     match report.failed {
         0 => Ok(()),

@@ -23,6 +23,7 @@ mod journey;
 mod jwt;
 mod mutation;
 mod playback;
+mod s3;
 mod secrecy;
 mod serving;
 mod slow_consumer;

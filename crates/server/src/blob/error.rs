@@ -15,10 +15,15 @@ pub(crate) enum BlobError {
     /// It cannot be used right now.
     #[error("the object store is not available: {0}")]
     Unavailable(String),
+    /// A store over the network does not answer as it should; ask again after some seconds.
+    #[error("the object store is away: {reason}")]
+    Away { reason: String, retry_after: u64 },
 }
 
-impl From<object_store::Error> for BlobError {
-    fn from(error: object_store::Error) -> Self {
+impl BlobError {
+    /// From the local disk's store.
+    #[expect(clippy::needless_pass_by_value, reason = "it stands behind `map_err`")]
+    pub(super) fn local(error: object_store::Error) -> Self {
         if matches!(error, object_store::Error::NotFound { .. }) {
             return Self::NotFound;
         }

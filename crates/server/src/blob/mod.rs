@@ -1,41 +1,55 @@
 //! The objects: one canonical sound per message and what is made of it, durable before any row names them.
+//!
+//! They are kept on the local disk or in a store that speaks S3; nobody outside of this module can tell which.
 
 mod error;
+mod guard;
+mod local;
 mod pending;
+mod s3;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::fs;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use object_store::local::LocalFileSystem;
-use object_store::path::Path;
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
+use futures_util::{Stream, stream};
 use uuid::Uuid;
 
+use crate::config::S3Config;
+use crate::domain::breaker::Condition;
 pub(crate) use error::BlobError;
-pub(crate) use pending::{PendingObject, StoredObject};
-use wait::wait;
+use local::Local;
+use pending::Data;
+pub(crate) use pending::{FinishedObject, PendingObject};
+use s3::S3;
 
 /// How much of an object is in memory while it is sent or stored piece by piece.
 const CHUNK: u64 = 256 << 10;
 
-/// The object store.
-#[derive(Debug)]
-pub(crate) struct Blobs {
-    store: LocalFileSystem,
-    root: PathBuf,
+/// How much is asked for at once of a store over the network.
+const PIECE: u64 = 1 << 20;
+
+/// The object store; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Blobs(Backend);
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Local(Local),
+    S3(S3),
 }
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) key: String,
-    /// Milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch, by the clock of the store.
     pub(crate) modified_at: i64,
 }
 
@@ -65,45 +79,53 @@ impl Seek for BlobReader {
 }
 
 impl Blobs {
-    /// Opens the store below a data directory, and makes it when it is not there.
-    pub(crate) fn open(data_dir: &FilePath) -> io::Result<Self> {
-        let root = data_dir.join("objects");
-        fs::create_dir_all(&root)?;
-        fs::File::open(data_dir)?.sync_all()?;
-        let store = LocalFileSystem::new_with_prefix(&root)
-            .map_err(io::Error::other)?
-            .with_fsync(true);
-        let root = root.canonicalize()?;
-        Ok(Self { store, root })
+    /// Opens the store that is configured: a bucket, or the data directory. Asks nothing of a store over the network yet.
+    pub(crate) fn open(data_dir: &FilePath, s3: &S3Config) -> io::Result<Self> {
+        let backend = match &s3.s3_bucket {
+            None => Backend::Local(Local::open(data_dir)?),
+            Some(bucket) => Backend::S3(S3::open(data_dir, s3, bucket)?),
+        };
+        Ok(Self(backend))
     }
 
-    /// Writes a whole object; it is durable when this returns. Blocks: for threads of a lane only.
-    pub(crate) fn put_blocking(&self, key: &str, bytes: Bytes) -> Result<(), BlobError> {
-        wait(self.store.put(&Path::from(key), PutPayload::from_bytes(bytes)))?;
-        Ok(())
+    /// The store when it is a disk of this machine.
+    fn local(&self) -> Option<&Local> {
+        match &self.0 {
+            Backend::Local(local) => Some(local),
+            Backend::S3(_) => None,
+        }
     }
 
-    /// Writes a whole object from a file, piece by piece; otherwise as [`put_blocking`](Self::put_blocking).
-    pub(crate) fn put_file_blocking(&self, key: &str, source: &mut dyn Read) -> Result<(), BlobError> {
-        wait(async {
-            let mut upload = self.store.put_multipart(&Path::from(key)).await?;
-            let written: Result<(), BlobError> = async {
-                loop {
-                    let mut piece = Vec::new();
-                    if source.take(CHUNK).read_to_end(&mut piece)? == 0 {
-                        break;
+    /// Whether writing takes a disk of this machine and no network.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local().is_some()
+    }
+
+    async fn put(&self, key: &str, data: Data, len: u64) -> Result<(), BlobError> {
+        match &self.0 {
+            Backend::S3(s3) => s3.put(key, data, len).await,
+            Backend::Local(local) => {
+                let (local, key) = (local.clone(), key.to_owned());
+                let work = move || match data {
+                    Data::Memory(bytes) => local.put_blocking(&key, bytes),
+                    Data::File(file) => {
+                        let mut file = &*file;
+                        file.rewind()?;
+                        local.put_file_blocking(&key, &mut file)
                     }
-                    upload.put_part(piece.into()).await?;
-                }
-                upload.complete().await?;
-                Ok(())
+                };
+                let done = tokio::task::spawn_blocking(work).await;
+                done.map_err(io::Error::other)?
             }
-            .await;
-            if written.is_err() {
-                let _ = upload.abort().await;
-            }
-            written
-        })
+        }
+    }
+
+    /// Stores bytes, as a message's lane would.
+    #[cfg(test)]
+    pub(crate) async fn put_bytes(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        let len = bytes.len() as u64;
+        self.put(key, Data::Memory(Bytes::copy_from_slice(bytes)), len)
+            .await
     }
 
     /// A part of an object.
@@ -111,7 +133,10 @@ impl Blobs {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        Ok(self.store.get_range(&Path::from(key), range).await?)
+        match &self.0 {
+            Backend::Local(local) => local.read(key, range).await,
+            Backend::S3(s3) => s3.read(key, range).await,
+        }
     }
 
     /// A part of an object, piece by piece, with at most one piece in memory.
@@ -120,87 +145,145 @@ impl Blobs {
         key: &str,
         range: Range<u64>,
     ) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static {
-        let store = self.store.clone();
-        let path = Path::from(key);
+        let (blobs, key) = (self.clone(), key.to_owned());
+        let piece = if self.is_local() { CHUNK } else { PIECE };
         stream::try_unfold(range, move |range| {
-            let (store, path) = (store.clone(), path.clone());
+            let (blobs, key) = (blobs.clone(), key.clone());
             async move {
                 if range.is_empty() {
                     return Ok(None);
                 }
-                let end = range.end.min(range.start + CHUNK);
-                let piece = store.get_range(&path, range.start..end).await?;
+                let end = range.end.min(range.start + piece);
+                let piece = blobs.read(&key, range.start..end).await?;
                 Ok(Some((piece, end..range.end)))
             }
         })
     }
 
-    /// Opens an object for reading; blocks, see [`put_blocking`](Self::put_blocking).
+    /// Opens an object for reading. Blocks: for threads of a lane only. A large one from over the network comes to an unnamed
+    /// file first.
     pub(crate) fn open_blocking(&self, key: &str) -> Result<BlobReader, BlobError> {
-        wait(async {
-            let got = self.store.get(&Path::from(key)).await?;
-            Ok(match got.payload {
-                GetResultPayload::File(file, _) => BlobReader::File(file),
-                _ => BlobReader::Memory(Cursor::new(got.bytes().await?)),
-            })
-        })
+        match &self.0 {
+            Backend::Local(local) => local.open_blocking(key),
+            Backend::S3(s3) => s3.open_blocking(key),
+        }
     }
 
     /// Whether the object is there.
-    #[cfg(test)]
     pub(crate) async fn exists(&self, key: &str) -> Result<bool, BlobError> {
-        match self.store.head(&Path::from(key)).await.map_err(BlobError::from) {
-            Ok(_) => Ok(true),
-            Err(BlobError::NotFound) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.size(key).await?.is_some())
     }
 
     /// Deletes an object; one that is not there is deleted already.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), BlobError> {
-        match self.store.delete(&Path::from(key)).await.map_err(BlobError::from) {
-            Err(BlobError::NotFound) => Ok(()),
-            other => other,
+        match &self.0 {
+            Backend::Local(local) => local.delete(key).await,
+            Backend::S3(s3) => s3.delete(key).await,
         }
     }
 
     /// The objects of one folder, for the search for orphans.
     pub(crate) async fn list(&self, shard: u8) -> Result<Vec<Listed>, BlobError> {
-        let prefix = Path::from(format!("messages/{shard:02x}"));
-        self.store
-            .list(Some(&prefix))
-            .map_err(BlobError::from)
-            .map(|found| {
-                found.map(|meta| Listed {
-                    key: meta.location.to_string(),
-                    modified_at: meta.last_modified.timestamp_millis(),
-                })
-            })
-            .try_collect()
-            .await
+        self.list_folder(&format!("messages/{shard:02x}")).await
     }
 
-    /// Removes what writers that were killed left half-written and that is older than `before`; returns how many files.
-    /// Blocks.
-    pub(crate) fn remove_partial_blocking(&self, before: SystemTime) -> io::Result<u64> {
-        let mut removed = 0;
-        let messages = self.root.join("messages");
-        if !messages.exists() {
-            return Ok(0);
-        }
-        for folder in fs::read_dir(messages)? {
-            for file in fs::read_dir(folder?.path())? {
-                let file = file?;
-                // The store writes to `KEY#NUMBER` and renames.
-                let partial = file.file_name().to_string_lossy().contains('#');
-                if partial && file.metadata()?.modified()? < before {
-                    fs::remove_file(file.path())?;
-                    removed += 1;
-                }
-            }
-        }
-        Ok(removed)
+    /// What was put into the store by links and is not a message's.
+    pub(crate) async fn list_uploads(&self) -> Result<Vec<Listed>, BlobError> {
+        self.list_folder(UPLOADS).await
     }
+
+    async fn list_folder(&self, folder: &str) -> Result<Vec<Listed>, BlobError> {
+        match &self.0 {
+            Backend::Local(local) => local.list(folder).await,
+            Backend::S3(s3) => s3.list(folder).await,
+        }
+    }
+
+    /// Removes what writers that were killed left half-written before `before`; returns how much.
+    pub(crate) async fn remove_partial(&self, before: SystemTime) -> Result<u64, BlobError> {
+        match &self.0 {
+            Backend::Local(local) => {
+                let local = local.clone();
+                let work = tokio::task::spawn_blocking(move || local.remove_partial_blocking(before));
+                Ok(work.await.map_err(io::Error::other)??)
+            }
+            Backend::S3(s3) => s3.abort_unfinished(before).await,
+        }
+    }
+
+    /// A link by which a listener fetches an object from the store itself, good for a minute; None when the store gives none,
+    /// or is not to. `name` is what the file is called.
+    ///
+    /// # Errors
+    /// When there are no keys to sign with right now.
+    pub(crate) async fn redirect(&self, key: &str, name: &str) -> Result<Option<String>, BlobError> {
+        match &self.0 {
+            Backend::Local(_) => Ok(None),
+            Backend::S3(s3) => s3.redirect(key, name).await,
+        }
+    }
+
+    /// How large an object is; None when there is none.
+    pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>, BlobError> {
+        match &self.0 {
+            Backend::Local(local) => local.size(key).await,
+            Backend::S3(s3) => s3.size(key).await,
+        }
+    }
+
+    /// The installation that the store belongs to: `ours` when it was nobody's until now. Orphans are looked for by who owns
+    /// the store alone, so that two installations with one bucket by mistake do not delete each other's sounds.
+    pub(crate) async fn owner(&self, ours: &str) -> Result<String, BlobError> {
+        match &self.0 {
+            Backend::Local(_) => Ok(ours.to_owned()),
+            Backend::S3(s3) => s3.owner(ours).await,
+        }
+    }
+
+    /// The origin (`https://host:port`) that links of the store lead to.
+    pub(crate) fn origin_of_links(&self) -> Option<String> {
+        match &self.0 {
+            Backend::Local(_) => None,
+            Backend::S3(s3) => s3.redirects().then(|| s3.origin_of_links()),
+        }
+    }
+
+    /// Whether the store takes writes, for the operator.
+    pub(crate) async fn probe(&self) -> Result<(), BlobError> {
+        match &self.0 {
+            Backend::Local(local) => local.probe().await,
+            Backend::S3(s3) => s3.probe().await,
+        }
+    }
+
+    /// What the circuit breaker before the store is like; a local disk has none.
+    pub(crate) fn breaker(&self) -> Option<Condition> {
+        match &self.0 {
+            Backend::Local(_) => None,
+            Backend::S3(s3) => Some(s3.breaker()),
+        }
+    }
+
+    /// Returns when the store can be asked again: at once, unless its circuit breaker is open.
+    pub(crate) async fn until_back(&self) {
+        if let Backend::S3(s3) = &self.0 {
+            s3.until_back().await;
+        }
+    }
+}
+
+/// Where uploads by links go. Nothing is ever served from there.
+const UPLOADS: &str = "uploads";
+
+/// The key of an upload by a link.
+pub(crate) fn upload_key(id: Uuid) -> String {
+    format!("{UPLOADS}/{id}")
+}
+
+/// The upload that has this key.
+pub(crate) fn upload_of(key: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(key.strip_prefix(UPLOADS)?.strip_prefix('/')?).ok()?;
+    (upload_key(id) == key).then_some(id)
 }
 
 /// The message whose canonical object or rendition has this key.
@@ -218,66 +301,4 @@ pub(crate) fn message_key(id: Uuid) -> String {
 /// The key of a message in another format: beside the canonical object.
 pub(crate) fn rendition_key(id: Uuid, format: &str) -> String {
     format!("messages/{:02x}/{id}.{format}", id.as_bytes()[15])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn blobs() -> (tempfile::TempDir, Blobs) {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(dir.path()).unwrap();
-        (dir, blobs)
-    }
-
-    #[tokio::test]
-    async fn an_object_is_read_as_it_was_written_whole_and_in_parts() {
-        let (_dir, blobs) = blobs();
-        let bytes: Vec<u8> = (0..1_000_000_u32).map(|i| (i * 7) as u8).collect();
-        let key = message_key(Uuid::from_u128(0xab));
-        assert_eq!(key, "messages/ab/00000000-0000-0000-0000-0000000000ab.ogg");
-        blobs.put_file_blocking(&key, &mut bytes.as_slice()).unwrap();
-        let mut whole = Vec::new();
-        blobs
-            .open_blocking(&key)
-            .unwrap()
-            .read_to_end(&mut whole)
-            .unwrap();
-        assert_eq!(whole, bytes);
-        assert_eq!(blobs.read(&key, 10..20).await.unwrap(), bytes[10..20]);
-        let streamed: Vec<Bytes> = blobs.stream(&key, 5..900_000).try_collect().await.unwrap();
-        assert!(streamed.iter().all(|piece| piece.len() as u64 <= CHUNK));
-        assert_eq!(streamed.concat(), bytes[5..900_000]);
-        assert_eq!(blobs.list(0xab).await.unwrap()[0].key, key);
-        assert_eq!(message_of(&key), Some(Uuid::from_u128(0xab)));
-        let other = rendition_key(Uuid::from_u128(0xab), "webm");
-        assert_eq!(message_of(&other), Some(Uuid::from_u128(0xab)));
-        assert_eq!(message_of(&other.replace("/ab/", "/ac/")), None);
-        assert_eq!(message_of("messages/ab/notes.txt"), None);
-    }
-
-    #[tokio::test]
-    async fn what_a_killed_writer_left_is_removed_when_it_is_old() {
-        let (dir, blobs) = blobs();
-        let key = message_key(Uuid::from_u128(1));
-        blobs.put_blocking(&key, Bytes::from_static(b"sound")).unwrap();
-        let partial = dir.path().join("objects").join(format!("{key}#1"));
-        fs::write(&partial, b"so").unwrap();
-        assert_eq!(blobs.remove_partial_blocking(SystemTime::UNIX_EPOCH).unwrap(), 0);
-        let later = SystemTime::now() + std::time::Duration::from_secs(60);
-        assert_eq!(blobs.remove_partial_blocking(later).unwrap(), 1);
-        assert!(!partial.exists() && blobs.exists(&key).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn deleting_twice_is_no_error_and_leaves_nothing() {
-        let (_dir, blobs) = blobs();
-        let key = message_key(Uuid::from_u128(1));
-        blobs.put_blocking(&key, Bytes::from_static(b"sound")).unwrap();
-        assert!(blobs.exists(&key).await.unwrap());
-        blobs.delete(&key).await.unwrap();
-        blobs.delete(&key).await.unwrap();
-        assert!(!blobs.exists(&key).await.unwrap());
-        assert!(matches!(blobs.read(&key, 0..1).await, Err(BlobError::NotFound)));
-    }
 }

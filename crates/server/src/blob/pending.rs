@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{BlobError, Blobs};
@@ -29,6 +31,20 @@ pub(crate) struct StoredObject {
     pub(crate) sha256: String,
 }
 
+/// A whole object that is about to be stored, or is already.
+pub(crate) struct FinishedObject {
+    /// None once it is stored.
+    data: Option<Data>,
+    facts: StoredObject,
+}
+
+/// Where a whole object is before it is stored.
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    Memory(Bytes),
+    File(Arc<File>),
+}
+
 impl<'a> PendingObject<'a> {
     /// With a folder for what does not fit into memory.
     pub(crate) fn new(temporary: &'a Path) -> Self {
@@ -41,21 +57,21 @@ impl<'a> PendingObject<'a> {
         }
     }
 
-    /// Stores it durably. Blocks: for threads of a lane only.
-    pub(crate) fn put(mut self, blobs: &Blobs, key: &str) -> Result<StoredObject, BlobError> {
+    /// Nothing more will be written to it.
+    pub(crate) fn finish(mut self) -> Result<FinishedObject, BlobError> {
         if self.file.is_some() {
             self.spill()?;
         }
-        match self.file {
-            None => blobs.put_blocking(key, self.buffer.into())?,
-            Some(mut file) => {
-                file.rewind()?;
-                blobs.put_file_blocking(key, &mut file)?;
-            }
-        }
-        Ok(StoredObject {
-            size_bytes: self.len,
-            sha256: render::hex(&self.hash.finalize()),
+        let data = match self.file {
+            None => Data::Memory(self.buffer.into()),
+            Some(file) => Data::File(Arc::new(file)),
+        };
+        Ok(FinishedObject {
+            data: Some(data),
+            facts: StoredObject {
+                size_bytes: self.len,
+                sha256: render::hex(&self.hash.finalize()),
+            },
         })
     }
 
@@ -67,6 +83,33 @@ impl<'a> PendingObject<'a> {
         file.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+impl FinishedObject {
+    /// Stores it durably right here when the store is a disk: a sound is then made, written and fsynced without a change of
+    /// thread. Does nothing for a store over the network, which a thread of a lane must not wait for. Blocks.
+    pub(crate) fn put_if_local(mut self, blobs: &Blobs, key: &str) -> Result<Self, BlobError> {
+        if let Some(local) = blobs.local() {
+            match self.data.take() {
+                None => {}
+                Some(Data::Memory(bytes)) => local.put_blocking(key, bytes)?,
+                Some(Data::File(file)) => {
+                    let mut file = &*file;
+                    file.rewind()?;
+                    local.put_file_blocking(key, &mut file)?;
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// Stores it durably, unless it is already.
+    pub(crate) async fn put(self, blobs: &Blobs, key: &str) -> Result<StoredObject, BlobError> {
+        if let Some(data) = self.data {
+            blobs.put(key, data, self.facts.size_bytes).await?;
+        }
+        Ok(self.facts)
     }
 }
 

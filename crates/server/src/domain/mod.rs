@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub(crate) mod access;
+pub(crate) mod breaker;
 pub(crate) mod conversations;
 pub(crate) mod names;
 pub(crate) mod waveform;

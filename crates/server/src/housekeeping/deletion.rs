@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+
 use crate::app::App;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::store::deletions;
 
 const BATCH: i64 = 256;
+
+/// A store over the network takes some time for each.
+const AT_ONCE: usize = 16;
 
 /// The longest pause after failures: a sound is to be gone within a minute.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -22,8 +27,7 @@ pub(super) async fn delete_due(app: &App) -> ApiResult<()> {
         if due.is_empty() {
             return Ok(());
         }
-        let mut outcomes = Vec::with_capacity(due.len());
-        for (key, attempts) in due {
+        let outcomes = stream::iter(due).map(|(key, attempts)| async move {
             let retry = match app.blobs.delete(&key).await {
                 Ok(()) => None,
                 Err(error) => {
@@ -31,8 +35,9 @@ pub(super) async fn delete_due(app: &App) -> ApiResult<()> {
                     Some(pause(attempts))
                 }
             };
-            outcomes.push((key, retry));
-        }
+            (key, retry)
+        });
+        let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).collect().await;
         app.store
             .write(move |c| {
                 Box::pin(async move {

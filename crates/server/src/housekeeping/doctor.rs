@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::blob::{self, Blobs};
+use crate::blob::{self, BlobError, Blobs};
+use crate::config::S3Config;
 use crate::serve::ServeError;
-use crate::store::{Conn, Store, StoreError, check};
+use crate::store::{Conn, Store, StoreError, check, presigned};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,12 +41,12 @@ impl DoctorReport {
 ///
 /// # Errors
 /// When the directory or its database cannot be opened at all.
-pub async fn doctor(data_dir: &Path, repair: bool) -> Result<DoctorReport, ServeError> {
+pub async fn doctor(data_dir: &Path, s3: &S3Config, repair: bool) -> Result<DoctorReport, ServeError> {
     let unusable = |error| ServeError::DataDir(data_dir.display().to_string(), error);
     if !data_dir.join("voxpost.db").is_file() {
         return Err(unusable(std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
-    let blobs = Blobs::open(data_dir).map_err(unusable)?;
+    let blobs = Blobs::open(data_dir, s3).map_err(ServeError::Objects)?;
     let store = Store::open(data_dir).await?;
     let mut report = DoctorReport::default();
     let examined = examine(&mut report, data_dir, &store, &blobs).await;
@@ -53,11 +54,10 @@ pub async fn doctor(data_dir: &Path, repair: bool) -> Result<DoctorReport, Serve
     examined?;
     if repair {
         for key in &report.without_message {
-            blobs
-                .delete(key)
-                .await
-                .map_err(|error| unusable(std::io::Error::other(error)))?;
+            blobs.delete(key).await.map_err(store_failed)?;
         }
+        let now = std::time::SystemTime::now();
+        blobs.remove_partial(now).await.map_err(store_failed)?;
         for name in &report.leftovers {
             fs::remove_file(data_dir.join("staging").join(name)).map_err(unusable)?;
         }
@@ -86,18 +86,26 @@ async fn examine(
     Ok(())
 }
 
+fn store_failed(error: BlobError) -> ServeError {
+    ServeError::Objects(std::io::Error::other(error))
+}
+
 /// Compares both ways; returns what is staged for messages in processing.
 async fn objects_and_rows(
     report: &mut DoctorReport,
     c: &mut Conn,
     blobs: &Blobs,
 ) -> Result<HashSet<String>, ServeError> {
+    let ours = check::installation(c).await.map_err(StoreError::from)?;
+    let owner = blobs.owner(&ours).await.map_err(store_failed)?;
+    if owner != ours {
+        return Err(ServeError::Objects(std::io::Error::other(
+            "the bucket and prefix belong to another installation",
+        )));
+    }
     let mut keys = HashSet::new();
     for shard in 0..=u8::MAX {
-        let listed = blobs
-            .list(shard)
-            .await
-            .map_err(|error| ServeError::Database(error.to_string()))?;
+        let listed = blobs.list(shard).await.map_err(store_failed)?;
         keys.extend(listed.into_iter().map(|object| object.key));
     }
     let mut staged = HashSet::new();
@@ -110,16 +118,24 @@ async fn objects_and_rows(
             report.without_object.push(row.id.to_string());
         }
     }
+    for object in blobs.list_uploads().await.map_err(store_failed)? {
+        let Some(id) = blob::upload_of(&object.key) else {
+            continue;
+        };
+        if !presigned::exists(c, id).await.map_err(StoreError::from)? {
+            report.without_message.push(object.key);
+        }
+    }
     // A rendition that is missing is made again when somebody asks for it.
     for key in check::renditions(c).await.map_err(StoreError::from)? {
         keys.remove(&key);
     }
     // What is left belongs to nobody, unless its deletion is only waiting.
     let waiting = check::deletions(c).await.map_err(StoreError::from)?;
-    report.without_message = keys
+    let orphans = keys
         .into_iter()
-        .filter(|key| blob::message_of(key).is_some() && !waiting.contains(key))
-        .collect();
+        .filter(|key| blob::message_of(key).is_some() && !waiting.contains(key));
+    report.without_message.extend(orphans);
     report.without_message.sort();
     Ok(staged)
 }

@@ -21,9 +21,12 @@ pub(super) async fn remove(app: &App) -> ApiResult<()> {
             .map(OsString::from)
             .collect()
     };
-    let (temporary, staging) = (app.ingest.temporary.clone(), app.ingest.staging.clone());
+    let owner = app.clone();
     let removed = tokio::task::spawn_blocking(move || {
-        Ok::<_, io::Error>(empty(&temporary, &HashSet::new())? + empty(&staging, &needed)?)
+        let ingest = &owner.ingest;
+        let removed = empty(&ingest.temporary, &HashSet::new())? + empty(ingest.staging.folder(), &needed)?;
+        ingest.staging.recount()?;
+        Ok::<_, io::Error>(removed)
     })
     .await
     .map_err(ApiError::internal)?

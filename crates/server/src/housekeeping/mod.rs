@@ -22,6 +22,9 @@ use crate::error::{ApiError, ApiResult};
 use crate::ingest;
 use crate::uploads;
 
+/// How far the clock of the object store may be behind ours.
+const MAX_SKEW_MS: i64 = 15 * 60 * 1000;
+
 /// How often, and how old something must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rhythm {
@@ -63,7 +66,10 @@ pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
     let (started, age) = (clock::now(), rhythm.orphan_age);
     spawn(app, rhythm.orphans, "orphans", move |app| async move {
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        orphans::delete(&app, started.max(clock::now().plus_millis(-age))).await
+        // The clock of a store over the network is another one.
+        let skew = if app.blobs.is_local() { 0 } else { MAX_SKEW_MS };
+        let before = started.plus_millis(-skew).max(clock::now().plus_millis(-age));
+        orphans::delete(&app, before).await
     });
     spawn(app, rhythm.forgetting, "forgetting", |app| async move {
         forgetting::forget(&app).await

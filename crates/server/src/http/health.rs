@@ -57,14 +57,18 @@ async fn look(app: &App) -> ApiResult<()> {
             })
         })
         .await?;
-    let probe = app.config.data_dir.join("objects/.ready");
-    let written = tokio::task::spawn_blocking(move || {
-        std::fs::write(&probe, b"ready")?;
-        std::fs::remove_file(&probe)
-    });
-    if let Err(error) = written.await.map_err(ApiError::internal)? {
-        tracing::warn!(%error, "the object store cannot be written");
-        return Err(ApiError::unavailable("Sounds cannot be kept right now."));
-    }
-    Ok(())
+    app.blobs.probe().await.map_err(|error| {
+        tracing::warn!(%error, "the object store cannot be used");
+        match app.blobs.breaker() {
+            None => ApiError::unavailable("Sounds cannot be kept right now."),
+            Some(breaker) if app.ingest.staging.is_full() => ApiError::unavailable(format!(
+                "The object store is away (circuit breaker {}), and no more sounds can wait on the local disk.",
+                breaker.as_str()
+            )),
+            Some(breaker) => ApiError::unavailable(format!(
+                "The object store is away (circuit breaker {}). New sounds wait on the local disk until it is back.",
+                breaker.as_str()
+            )),
+        }
+    })
 }

@@ -80,6 +80,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(crate::socket::socket))
         .split_for_parts();
     let document = openapi::document(&document);
+    let policy = web::policy(app.blobs.origin_of_links().as_deref());
     let cors = option_layer(cors::layer(&app.config.allowed_origin));
     // A certificate of the operator stays; to insist on HTTPS with one of our own would lock people out who do not know it.
     let strict_transport = app.config.tls_cert.is_some();
@@ -92,7 +93,7 @@ pub(crate) fn router(app: App) -> Router {
             let detail = "This address does not take that method; `Allow` lists those that it takes.";
             ApiError::new(ErrorCode::MethodNotAllowed, detail)
         })
-        .fallback(web::file_or_not_found)
+        .fallback(move |method, uri, headers| web::file_or_not_found(policy.clone(), method, uri, headers))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             panicked(&*panic)
         }))

@@ -7,8 +7,15 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use crate::error::ApiError;
 
 /// Nothing inline, nothing from elsewhere. `ws:` and `wss:` stand for the own socket in browsers whose `'self'` leaves it out.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
-     media-src 'self' blob:; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
+///
+/// Sounds may come from the object store itself when listeners are sent there.
+pub(super) fn policy(store: Option<&str>) -> String {
+    let store = store.map(|origin| format!(" {origin}")).unwrap_or_default();
+    format!(
+        "default-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:{store}; \
+     media-src 'self' blob:{store}; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+    )
+}
 
 /// What belongs to the page; its tests and tools stay outside.
 #[derive(RustEmbed)]
@@ -24,20 +31,27 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; st
 struct Files;
 
 /// The last resort of the router: a file of the page, else the usual 404.
-pub(crate) async fn file_or_not_found(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn file_or_not_found(
+    policy: String,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let path = match uri.path() {
         "/" => "index.html",
         "/docs" | "/docs/" => "docs/index.html",
         path => path.trim_start_matches('/'),
     };
     match Files::get(path) {
-        Some(file) if method == Method::GET || method == Method::HEAD => serve(path, &file, &headers),
+        Some(file) if method == Method::GET || method == Method::HEAD => {
+            serve(path, &file, &headers, &policy)
+        }
         _ => ApiError::not_found().into_response(),
     }
 }
 
 /// A new build must be seen at the next visit, so browsers ask each time; mostly the answer is 304.
-fn serve(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
+fn serve(path: &str, file: &EmbeddedFile, asked: &HeaderMap, policy: &str) -> Response {
     let etag = etag(file);
     let known = asked
         .get(header::IF_NONE_MATCH)
@@ -54,9 +68,11 @@ fn serve(path: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
     }
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     for (name, value) in [
         (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
@@ -86,7 +102,7 @@ mod tests {
     use super::*;
 
     async fn get(path: &str, headers: HeaderMap) -> Response {
-        file_or_not_found(Method::GET, path.parse().expect("a path"), headers).await
+        file_or_not_found(policy(None), Method::GET, path.parse().expect("a path"), headers).await
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! One upload on its way to being a message.
 
-use std::path::PathBuf;
-use std::pin::pin;
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,6 +12,7 @@ use voxpost_proto::{ErrorCode, Timestamp};
 use super::sound::{self, Stored};
 use super::spool::Upload;
 use crate::app::App;
+use crate::blob::BlobError;
 use crate::error::{ApiError, ApiResult};
 use crate::store::analysis::Measured;
 use crate::store::messages::{self, MessageRow, Published};
@@ -21,6 +21,9 @@ use crate::{clock, render};
 
 /// How long a message that was set aside waits after the disk was full or not there.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// What a sender is told, in seconds, when too much waits already.
+const FULL_RETRY_S: u64 = 30;
 
 /// What a request to send came to.
 #[derive(Debug)]
@@ -52,38 +55,43 @@ async fn run(app: App, mut row: MessageRow, upload: Upload, reply: oneshot::Send
         Ok(Some(earlier)) => return answer(reply, Ok(earlier)),
         Err(error) => return answer(reply, Err(error)),
     }
-    let mut work = pin!(sound::store(&app, row.id, &upload));
+    let mut work = Box::pin(sound::store(&app, row.id, &upload));
     let patience = Duration::from_millis(app.config.patience_ms);
     let in_time = if patience.is_zero() {
         None
     } else {
         timeout(patience, &mut work).await.ok()
     };
-    match in_time {
-        Some(stored) => {
-            let created = match stored {
-                Ok(stored) => publish(&app, row, stored, false).await,
-                Err(error) => Err(error),
-            };
-            answer(reply, created.map(|row| Accepted::Created(Box::new(row))));
+    let first = match in_time {
+        Some(Ok(stored)) => {
+            let created = publish(&app, row, stored, false).await;
+            return answer(reply, created.map(|row| Accepted::Created(Box::new(row))));
         }
-        None => {
-            let set_aside = set_aside(&app, &mut row, &upload).await;
-            drop(guard);
-            let failed = set_aside.is_err();
-            if !failed {
-                let message = Box::new(render::message(&app.keys, &row, row.sender_id, clock::now()));
-                app.hub
-                    .tell(row.sender_id, &Ephemeral::MessageProcessing { message });
-            }
-            answer(reply, set_aside.map(|()| Accepted::Processing(row.id)));
-            let stored = work.await;
-            match stored {
-                stored if !failed => finish(&app, row, &upload, stored).await,
-                Ok(stored) => discard(&app, &stored).await,
-                Err(_) => {}
-            }
-        }
+        // The sound is fine and the store is away: it is kept here until the store is back.
+        Some(Err(error)) if error.is_store_away() => Some(Err(error)),
+        Some(Err(error)) => return answer(reply, Err(error)),
+        None => None,
+    };
+    let set_aside = set_aside(&app, &mut row, &upload).await;
+    drop(guard);
+    let failed = set_aside.is_err();
+    if !failed {
+        let message = Box::new(render::message(&app.keys, &row, row.sender_id, clock::now()));
+        app.hub
+            .tell(row.sender_id, &Ephemeral::MessageProcessing { message });
+    }
+    answer(reply, set_aside.map(|()| Accepted::Processing(row.id)));
+    let stored = match first {
+        Some(stored) => stored,
+        None => (&mut work).await,
+    };
+    // It is read from the file from now on, which takes no memory.
+    drop(work);
+    drop(upload);
+    match stored {
+        stored if !failed => finish(&app, row, stored).await,
+        Ok(stored) => discard(&app, &stored).await,
+        Err(_) => {}
     }
 }
 
@@ -230,12 +238,27 @@ async fn discard(app: &App, stored: &Stored) {
 /// Makes the upload durable as it is, so that an answer can be given before the sound is ready.
 async fn set_aside(app: &App, row: &mut MessageRow, upload: &Upload) -> ApiResult<()> {
     let name = row.id.to_string();
-    let path = app.ingest.staging.join(&name);
-    let source = upload.clone();
-    let staged = tokio::task::spawn_blocking(move || source.stage(&path)).await;
-    staged
-        .map_err(ApiError::internal)?
-        .map_err(crate::blob::BlobError::from)?;
+    if !app.ingest.staging.reserve(upload.len) {
+        return Err(ApiError::unavailable(
+            "Too many sounds wait for the server. Keep the recording and try again later.",
+        )
+        .retry_after(FULL_RETRY_S));
+    }
+    let (path, source) = (app.ingest.staging.path(&name), upload.clone());
+    let staged = tokio::task::spawn_blocking(move || {
+        source.stage(&path).inspect_err(|_| {
+            // Half of it is of no use, and where there is no room it would be in the way.
+            let _ = std::fs::remove_file(&path);
+        })
+    })
+    .await;
+    let staged = staged
+        .map_err(ApiError::internal)
+        .and_then(|staged| Ok(staged.map_err(BlobError::from)?));
+    if let Err(error) = staged {
+        app.ingest.staging.give_back(upload.len);
+        return Err(error);
+    }
     row.state = "processing".to_owned();
     row.staging = Some(name);
     let processing = row.clone();
@@ -259,8 +282,9 @@ async fn set_aside(app: &App, row: &mut MessageRow, upload: &Upload) -> ApiResul
 }
 
 /// Brings a message that was set aside to its end: published or failed.
-async fn finish(app: &App, row: MessageRow, upload: &Upload, first: ApiResult<Stored>) {
+async fn finish(app: &App, row: MessageRow, first: ApiResult<Stored>) {
     let mut stored = first;
+    let stopping = &app.ingest.stopping;
     loop {
         let outcome = match stored {
             Ok(stored) => publish(app, row.clone(), stored, true).await.map(drop),
@@ -270,17 +294,50 @@ async fn finish(app: &App, row: MessageRow, upload: &Upload, first: ApiResult<St
             Ok(()) => return unstage(app, &row).await,
             // Deleted by its sender meanwhile.
             Err(error) if error.code() == ErrorCode::NotFound => return unstage(app, &row).await,
-            Err(error) if app.ingest.stopping.is_cancelled() => {
+            Err(error) if stopping.is_cancelled() => {
                 tracing::info!(message = %row.id, code = error.code().as_str(), "goes on after the next start");
                 return;
             }
             Err(error) if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::StorageFull) => {
-                app.ingest.stopping.run_until_cancelled(sleep(RETRY)).await;
+                stopping.run_until_cancelled(sleep(RETRY)).await;
             }
             Err(error) => return fail(app, &row, &error).await,
         }
-        stored = sound::store(app, row.id, upload).await;
+        stored = store_again(app, &row).await;
     }
+}
+
+/// Waits until the store is there and it is this message's turn, then makes its object of what was set aside.
+async fn store_again(app: &App, row: &MessageRow) -> ApiResult<Stored> {
+    let stopping = &app.ingest.stopping;
+    let waited = stopping.run_until_cancelled(async {
+        app.blobs.until_back().await;
+        app.ingest.resuming.acquire().await
+    });
+    let Some(Ok(_turn)) = waited.await else {
+        return Err(ApiError::unavailable("The server is shutting down."));
+    };
+    sound::store(app, row.id, &staged(app, row)?).await
+}
+
+/// The upload of a message that was set aside.
+fn staged(app: &App, row: &MessageRow) -> ApiResult<Upload> {
+    let hash = row.content_hash.as_deref().and_then(|hash| hash.try_into().ok());
+    let path = row.staging.as_deref().map(|name| app.ingest.staging.path(name));
+    match (path, hash) {
+        (Some(path), Some(hash)) => Upload::staged(&path, hash).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => lost(),
+            _ => BlobError::from(error).into(),
+        }),
+        _ => Err(lost()),
+    }
+}
+
+fn lost() -> ApiError {
+    ApiError::new(
+        ErrorCode::AudioCorrupt,
+        "The sound could not be converted. Send it again.",
+    )
 }
 
 async fn fail(app: &App, row: &MessageRow, error: &ApiError) {
@@ -310,14 +367,12 @@ async fn fail(app: &App, row: &MessageRow, error: &ApiError) {
 }
 
 async fn unstage(app: &App, row: &MessageRow) {
-    let Some(path) = staged_at(app, row) else { return };
-    if let Err(error) = tokio::fs::remove_file(path).await {
+    let Some(name) = row.staging.clone() else { return };
+    let owner = app.clone();
+    let removed = tokio::task::spawn_blocking(move || owner.ingest.staging.remove(&name)).await;
+    if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
         tracing::warn!(%error, message = %row.id, "a staged upload was not removed yet");
     }
-}
-
-fn staged_at(app: &App, row: &MessageRow) -> Option<PathBuf> {
-    Some(app.ingest.staging.join(row.staging.as_deref()?))
 }
 
 /// A new row for what `sender_id` sends to a conversation.
@@ -353,28 +408,41 @@ pub(crate) async fn resume(app: &App) -> ApiResult<()> {
 const MAX_ATTEMPTS: i64 = 3;
 
 async fn resume_one(app: &App, row: MessageRow) {
-    let hash = row.content_hash.as_deref().and_then(|hash| hash.try_into().ok());
-    let upload = match (staged_at(app, &row), hash) {
-        (Some(path), Some(hash)) => Upload::staged(&path, hash).ok(),
-        _ => None,
-    };
     let id = row.id;
+    let stopping = &app.ingest.stopping;
+    // Until the store is there nothing can be learnt about the sound, so it is no attempt.
+    if stopping
+        .run_until_cancelled(app.blobs.until_back())
+        .await
+        .is_none()
+    {
+        return;
+    }
     let attempts: ApiResult<i64> = app
         .store
         .write(move |c| Box::pin(async move { Ok(messages::count_attempt(c, id).await?) }))
         .await;
-    let lost = ApiError::new(
-        ErrorCode::AudioCorrupt,
-        "The sound could not be converted. Send it again.",
-    );
-    match (attempts, upload) {
-        (Err(error), _) => {
+    match attempts {
+        Err(error) => {
             tracing::warn!(message = %id, code = error.code().as_str(), "cannot go on yet");
         }
-        (Ok(attempts), Some(upload)) if attempts <= MAX_ATTEMPTS => {
-            let stored = sound::store(app, id, &upload).await;
-            finish(app, row, &upload, stored).await;
+        Ok(attempts) if attempts <= MAX_ATTEMPTS => {
+            let stored = store_again(app, &row).await;
+            if stored
+                .as_ref()
+                .is_err_and(|error| error.code() == ErrorCode::Unavailable)
+            {
+                // It said nothing about the sound.
+                let uncounted: ApiResult<()> = app
+                    .store
+                    .write(move |c| Box::pin(async move { Ok(messages::uncount_attempt(c, id).await?) }))
+                    .await;
+                if let Err(error) = uncounted {
+                    tracing::warn!(message = %id, code = error.code().as_str(), "an attempt stays counted");
+                }
+            }
+            finish(app, row, stored).await;
         }
-        _ => fail(app, &row, &lost).await,
+        Ok(_) => fail(app, &row, &lost()).await,
     }
 }

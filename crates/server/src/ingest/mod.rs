@@ -8,13 +8,14 @@ mod locks;
 pub(crate) mod message;
 mod sound;
 mod spool;
+mod staging;
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::thread;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -24,11 +25,15 @@ pub(crate) use lane::Lane;
 use locks::KeyedGuard;
 pub(crate) use locks::KeyedLocks;
 pub(crate) use spool::{Spooler, Upload};
+pub(crate) use staging::Staging;
 
 /// What waits in the light lane: a second or so of work.
 const LIGHT_QUEUE: usize = 1024;
 /// What waits in the heavy lane: a transcode takes long, so a queue of them would only make everybody time out.
 const HEAVY_QUEUE: usize = 64;
+
+/// Messages that were set aside and are worked on again at once.
+const RESUMING: usize = 4;
 
 /// The machinery of ingest.
 pub(crate) struct Ingest {
@@ -36,7 +41,9 @@ pub(crate) struct Ingest {
     light: Lane,
     heavy: Lane,
     pub(crate) temporary: PathBuf,
-    pub(crate) staging: PathBuf,
+    pub(crate) staging: Staging,
+    /// Messages that were set aside and are worked on again, at once: few, so that new ones come through.
+    resuming: Semaphore,
     /// Told to long work and to the background, so that a shutdown does not wait for them.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -52,9 +59,8 @@ impl Ingest {
     /// Makes its folders and starts its threads.
     pub(crate) fn start(config: &Config) -> io::Result<Self> {
         let temporary = config.data_dir.join("tmp");
-        let staging = config.data_dir.join("staging");
         fs::create_dir_all(&temporary)?;
-        fs::create_dir_all(&staging)?;
+        let staging = Staging::open(config.data_dir.join("staging"), config.max_waiting_bytes)?;
         fs::File::open(&config.data_dir)?.sync_all()?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
@@ -64,6 +70,7 @@ impl Ingest {
             heavy: Lane::start("heavy", cores, HEAVY_QUEUE, 5),
             temporary,
             staging,
+            resuming: Semaphore::new(RESUMING),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             to_analyse: Notify::new(),

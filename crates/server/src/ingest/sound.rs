@@ -8,7 +8,7 @@ use voxpost_proto::ErrorCode;
 
 use super::spool::Upload;
 use crate::app::App;
-use crate::blob::{self, BlobError, PendingObject};
+use crate::blob::{self, BlobError, FinishedObject, PendingObject};
 use crate::error::{ApiError, ApiResult};
 
 /// Opus that is only repackaged takes milliseconds; this much means that something is wrong.
@@ -41,9 +41,32 @@ pub(crate) async fn store(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Sto
     stored
 }
 
+/// A canonical object that is made, and stored if the store is a local disk.
+struct Made {
+    normalised: Normalised,
+    object: FinishedObject,
+}
+
 async fn lanes(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Stored> {
+    let made = make_in_lane(app, id, upload).await?;
+    let put = Instant::now();
+    let key = blob::message_key(id);
+    let object = made.object.put(&app.blobs, &key).await?;
+    if !app.blobs.is_local() {
+        metrics::histogram!("voxpost_object_put_seconds").record(put.elapsed());
+    }
+    Ok(Stored {
+        id,
+        normalised: made.normalised,
+        key,
+        size_bytes: object.size_bytes,
+        sha256: object.sha256,
+    })
+}
+
+async fn make_in_lane(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Made> {
     let (job, source) = (app.clone(), upload.clone());
-    let light = move || -> ApiResult<Option<Stored>> {
+    let light = move || -> ApiResult<Option<Made>> {
         let found = probe(&mut source.reader()).map_err(refused)?;
         if found.remux {
             make(&job, id, &source, REMUX_TIME).map(Some)
@@ -51,15 +74,15 @@ async fn lanes(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Stored> {
             Ok(None)
         }
     };
-    if let Some(stored) = app.ingest.light.run(light).await?.ok_or_else(broken)?? {
-        return Ok(stored);
+    if let Some(made) = app.ingest.light.run(light).await?.ok_or_else(broken)?? {
+        return Ok(made);
     }
     let (job, source) = (app.clone(), upload.clone());
     let heavy = move || make(&job, id, &source, TRANSCODE_TIME);
     app.ingest.heavy.run(heavy).await?.ok_or_else(broken)?
 }
 
-fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Stored> {
+fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Made> {
     let started = Instant::now();
     let mut object = PendingObject::new(&app.ingest.temporary);
     let options = Options {
@@ -78,16 +101,13 @@ fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Store
         .record(started.elapsed());
 
     let put = Instant::now();
-    let key = blob::message_key(id);
-    let object = object.put(&app.blobs, &key)?;
-    metrics::histogram!("voxpost_object_put_seconds").record(put.elapsed());
-    Ok(Stored {
-        id,
-        normalised,
-        key,
-        size_bytes: object.size_bytes,
-        sha256: object.sha256,
-    })
+    let object = object
+        .finish()?
+        .put_if_local(&app.blobs, &blob::message_key(id))?;
+    if app.blobs.is_local() {
+        metrics::histogram!("voxpost_object_put_seconds").record(put.elapsed());
+    }
+    Ok(Made { normalised, object })
 }
 
 /// The one table from what is wrong with a sound to the wire.

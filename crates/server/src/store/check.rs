@@ -45,6 +45,24 @@ pub(crate) async fn sounds(c: &mut Conn) -> sqlx::Result<Vec<Sound>> {
         .await
 }
 
+/// The messages whose object is in a folder, with its key.
+pub(crate) async fn sounds_in(c: &mut Conn, folder: &str) -> sqlx::Result<Vec<(Uuid, String)>> {
+    // The character after `/` is `0`.
+    let end = format!("{}0", folder.trim_end_matches('/'));
+    sqlx::query_as("SELECT id, audio_key FROM messages WHERE audio_key >= $1 AND audio_key < $2")
+        .bind(folder)
+        .bind(end)
+        .fetch_all(c)
+        .await
+}
+
+/// What this installation is called in a store that may serve others too.
+pub(crate) async fn installation(c: &mut Conn) -> sqlx::Result<String> {
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'installation'")
+        .fetch_one(c)
+        .await
+}
+
 /// Objects that are renditions of messages.
 pub(crate) async fn renditions(c: &mut Conn) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar("SELECT key FROM renditions")

@@ -17,6 +17,7 @@ pub(crate) mod members;
 pub(crate) mod messages;
 mod open;
 pub(crate) mod playback;
+pub(crate) mod presigned;
 pub(crate) mod renditions;
 pub(crate) mod sessions;
 pub(crate) mod stays;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use voxpost_server::DoctorReport;
+use voxpost_server::{DoctorReport, S3Config};
 
 use super::Report;
 use super::checks::Check;
@@ -18,7 +18,12 @@ const NO_SPACE: u64 = 64 << 20;
 /// A disk whose fsync takes longer than this makes everybody wait.
 const SLOW_FSYNC_MS: f64 = 50.0;
 
-pub(super) async fn check(dir: &Path, repair: bool, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn check(
+    dir: &Path,
+    s3: &S3Config,
+    repair: bool,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let exists = std::fs::metadata(dir)
         .map_err(Failure::file(dir))
         .and_then(|metadata| {
@@ -34,7 +39,7 @@ pub(super) async fn check(dir: &Path, repair: bool, report: &mut Report<'_>) -> 
     report.tell(&permissions(dir))?;
     report.tell(&space(dir))?;
     report.tell(&fsync(dir))?;
-    match voxpost_server::doctor(dir, repair).await {
+    match voxpost_server::doctor(dir, s3, repair).await {
         Ok(found) => contents(&found).iter().try_for_each(|check| report.tell(check)),
         Err(error) => {
             let advice = "give the directory that `voxpost serve --data-dir` was given";

@@ -59,6 +59,7 @@ pub(crate) struct Wanted {
         (status = 200, content_type = "audio/*", description = "All of it"),
         (status = 206, content_type = "audio/*", description = "The part that `Range` asks for"),
         (status = 304, description = "As in `If-None-Match`"),
+        (status = 307, description = "In the object store, by a link that is good for a minute (where it is configured)"),
         (status = 401, body = Problem, description = "`unauthenticated`: no token, or the signed path has expired"),
         (status = 404, body = Problem, description = "`not_found`"),
         (status = 406, body = Problem, description = "`not_acceptable`: not one of `audio.formats`"),
@@ -107,6 +108,12 @@ async fn answer(
             insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
             response
         }
+        Some(_)
+            if parts.method == Method::GET
+                && let Some(link) = app.blobs.redirect(&made.key, &file_name(id, rendition)).await? =>
+        {
+            return Ok(elsewhere(&link));
+        }
         Some(Selection::Whole) => send(app, &parts.method, &made.key, 0..len).await?,
         Some(Selection::Part(part)) => {
             let content_range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
@@ -128,11 +135,24 @@ async fn answer(
     if response.status().is_success() {
         let media_type = HeaderValue::from_static(rendition.media_type());
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        // Nothing of the sender's in it: the name is made of the id alone.
-        let name = format!("inline; filename=\"voice-{id}.{}\"", rendition.name());
+        let name = format!("inline; filename=\"{}\"", file_name(id, rendition));
         insert(&mut response, header::CONTENT_DISPOSITION, &name);
     }
     Ok(response)
+}
+
+/// Nothing of the sender's in it.
+fn file_name(id: Uuid, rendition: Rendition) -> String {
+    format!("voice-{id}.{}", rendition.name())
+}
+
+/// To the object store, which takes ranges and conditions itself. Whoever comes again is checked again.
+fn elsewhere(link: &str) -> Response {
+    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    insert(&mut response, header::LOCATION, link);
+    insert(&mut response, header::CACHE_CONTROL, "private, no-store");
+    insert(&mut response, header::VARY, "Accept, Authorization");
+    response
 }
 
 /// Who listens: by the signed path when there is one, else by the token.

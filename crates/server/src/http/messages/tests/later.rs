@@ -27,7 +27,9 @@ async fn settled(stage: &Stage, id: Uuid) -> Message {
 }
 
 fn staged(app: &TestApp) -> usize {
-    std::fs::read_dir(&app.app.ingest.staging).unwrap().count()
+    std::fs::read_dir(app.app.ingest.staging.folder())
+        .unwrap()
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +82,7 @@ async fn what_a_process_did_not_finish_the_next_one_does() {
     let id = super::id(&stage.send(&[("audio", MP3)]).await.expect(202));
     stage.app.app.ingest.stop().await;
     assert_eq!(staged(&stage.app), 1);
-    std::fs::write(stage.app.app.ingest.staging.join("left-over"), b"x").unwrap();
+    std::fs::write(stage.app.app.ingest.staging.path("left-over"), b"x").unwrap();
 
     let (ana, ben, conversation) = (stage.ana.clone(), stage.ben.clone(), stage.conversation);
     let app = stage.app.restart().await;
@@ -130,12 +132,7 @@ async fn objects_without_a_message_are_swept_and_others_are_not() {
     let stage = Stage::new().await;
     stage.say(CHROMIUM).await;
     let orphan = crate::blob::message_key(Uuid::from_u128(3));
-    stage
-        .app
-        .app
-        .blobs
-        .put_blocking(&orphan, CHROMIUM.into())
-        .unwrap();
+    stage.app.app.blobs.put_bytes(&orphan, CHROMIUM).await.unwrap();
     assert_eq!(stage.objects().await.len(), 2);
     let app = stage.app.restart().await;
     let stage = Stage { app, ..stage };

@@ -235,12 +235,7 @@ async fn one_that_is_lost_is_made_again_and_an_orphan_is_swept() {
 
     // As if the process had been killed between the object and its row.
     let orphan = rendition_key(message.id, "webm");
-    stage
-        .app
-        .app
-        .blobs
-        .put_blocking(&orphan, CHROMIUM.into())
-        .unwrap();
+    stage.app.app.blobs.put_bytes(&orphan, CHROMIUM).await.unwrap();
     let (ana, ben, conversation) = (stage.ana.clone(), stage.ben.clone(), stage.conversation);
     let app = stage.app.restart().await;
     let stage = Stage {
