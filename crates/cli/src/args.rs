@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Show what is in a sound file: container, codec, duration, loudness, waveform.
     Inspect(InspectArgs),
     /// Check the way to the server, or a server's data directory.
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Measure a server's throughput, latency and memory.
     Bench(BenchArgs),
     /// Print a completion script for a shell.

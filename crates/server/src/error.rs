@@ -93,6 +93,7 @@ impl From<Problem> for ApiError {
         Self {
             problem: Box::new(problem),
             wrong_token: false,
+            store_away: false,
         }
     }
 }
