@@ -178,6 +178,24 @@ pub struct Config {
     )]
     pub max_uploads_per_user: u64,
 
+    /// What the sounds of one person may take in the store, in bytes; 0 = no limit.
+    #[arg(
+        long,
+        help_heading = "Uploads",
+        env = "VOXPOST_QUOTA_BYTES",
+        default_value_t = 0
+    )]
+    pub quota_bytes: u64,
+
+    /// How long the sounds of one person may be together, in seconds; 0 = no limit.
+    #[arg(
+        long,
+        help_heading = "Uploads",
+        env = "VOXPOST_QUOTA_SECONDS",
+        default_value_t = 0
+    )]
+    pub quota_seconds: u64,
+
     /// How often an open socket is pinged, in milliseconds.
     #[arg(
         long,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use voxpost_proto::socket::Ephemeral;
 use voxpost_proto::{ErrorCode, Timestamp};
 
+use super::quota::Quota;
 use super::sound::{self, Stored};
 use super::spool::Upload;
 use crate::app::App;
@@ -148,11 +149,13 @@ fn taken() -> ApiError {
 /// Publishes a message whose object is stored: `processing` says that its row is there already.
 async fn publish(app: &App, mut row: MessageRow, stored: Stored, processing: bool) -> ApiResult<MessageRow> {
     fill(&mut row, &stored);
+    let quota = Quota::of(&app.config);
     let published = app
         .store
         .write(move |c| {
             Box::pin(async move {
                 let now = clock::now();
+                quota.check(c, &row).await?;
                 let published = if processing {
                     messages::publish_processed(c, &mut row, now).await?
                 } else {

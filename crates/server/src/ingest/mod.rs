@@ -6,6 +6,7 @@
 mod lane;
 mod locks;
 pub(crate) mod message;
+mod quota;
 mod sound;
 mod spool;
 mod staging;
@@ -24,6 +25,7 @@ use crate::config::Config;
 pub(crate) use lane::Lane;
 use locks::KeyedGuard;
 pub(crate) use locks::KeyedLocks;
+pub(crate) use quota::Quota;
 pub(crate) use spool::{Spooler, Upload};
 pub(crate) use staging::Staging;
 

@@ -127,10 +127,14 @@ impl Streams {
 
     /// Takes a binary message. The one place where it finds its stream.
     pub(super) fn take(&mut self, message: &Bytes) -> ApiResult<()> {
+        let Some(open) = self.open.as_deref_mut() else {
+            return Err(ApiError::new(
+                ErrorCode::NotSupported,
+                "Nothing is being uploaded or recorded on this connection.",
+            ));
+        };
         let head = BinaryMessage::parse(message).map_err(|error| ApiError::invalid(format!("{error}")))?;
         let (kind, handle) = (head.kind, head.handle);
-        let unknown = || ApiError::invalid(format!("nothing on this connection has the handle {handle}"));
-        let open = self.open.as_deref_mut().ok_or_else(unknown)?;
         match open.streams.get(&handle) {
             Some(stream) if stream.kind != kind => Err(ApiError::invalid(format!(
                 "the handle {handle} stands for something else"
@@ -141,7 +145,9 @@ impl Streams {
             }
             // The stream has ended and its client does not know yet.
             None if handle < open.next_handle => Ok(()),
-            None => Err(unknown()),
+            None => Err(ApiError::invalid(format!(
+                "nothing on this connection has the handle {handle}"
+            ))),
         }
     }
 

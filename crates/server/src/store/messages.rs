@@ -334,6 +334,17 @@ pub(crate) async fn of_sender(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<Vec
         .await
 }
 
+/// What the sounds of a sender come to: (bytes, milliseconds). A deleted one counts no more.
+pub(crate) async fn stored_of(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT COALESCE(SUM(audio_bytes), 0), COALESCE(SUM(duration_ms), 0) FROM messages
+         WHERE sender_id = $1 AND state <> 'deleted'",
+    )
+    .bind(sender_id)
+    .fetch_one(c)
+    .await
+}
+
 /// Turns a message into a tombstone: nothing of its content stays, its objects are to be deleted, and the others are told if
 /// they ever saw it.
 pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sqlx::Result<()> {

@@ -231,3 +231,39 @@ async fn room_for_uploads_is_bounded_and_so_is_their_number() {
     call(&stage, "DELETE", &first, &[], "").await.expect(204);
     append(&stage, &second, 5, &[1; 15]).await.expect(204);
 }
+
+#[tokio::test]
+async fn a_quota_is_for_all_sounds_of_a_person_and_deleting_gives_it_back() {
+    let stage = Stage::with(&["--quota-seconds", "7"]).await;
+    let first = stage.say(CHROMIUM).await;
+    assert!((3_500..7_000).contains(&first.duration_ms.unwrap()), "{first:?}");
+    stage
+        .send(&[("audio", CHROMIUM)])
+        .await
+        .problem(ErrorCode::QuotaExceeded);
+    let path = create(&stage, CHROMIUM.len()).await;
+    append(&stage, &path, 0, CHROMIUM)
+        .await
+        .problem(ErrorCode::QuotaExceeded);
+    assert_eq!(status(&stage, &path).await.state, UploadState::Held);
+    let message = format!("/v1/messages/{}", first.id);
+    stage.app.delete(&message, &stage.ana.token).await.expect(204);
+    let send = format!("/v1/conversations/{}/messages", stage.conversation);
+    let body = json!({"upload_id": upload_id(&path)});
+    stage.app.post(&send, &stage.ana.token, body).await.expect(201);
+
+    let stage = Stage::with(&["--quota-bytes", "100"]).await;
+    stage
+        .send(&[("audio", CHROMIUM)])
+        .await
+        .problem(ErrorCode::QuotaExceeded);
+}
+
+#[tokio::test]
+async fn the_uploads_of_a_deleted_account_are_gone() {
+    let stage = Stage::new().await;
+    let path = create(&stage, 10).await;
+    append(&stage, &path, 0, b"abc").await.expect(204);
+    stage.app.delete("/v1/me", &stage.ana.token).await.expect(204);
+    assert_eq!(files(&stage), 0);
+}

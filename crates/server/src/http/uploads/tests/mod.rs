@@ -1,7 +1,10 @@
 //! Uploads over HTTP, through the whole server without a listener.
 
+mod drafts;
 mod ends;
+mod socket;
 mod tus;
+mod writers;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
