@@ -43,6 +43,9 @@ struct Counts {
     /// Connections that are still to be cut, each after `after` bytes from the server.
     cuts: AtomicUsize,
     after: AtomicUsize,
+    /// The same, each after so many bytes to the server.
+    cuts_up: AtomicUsize,
+    after_up: AtomicUsize,
     connections: AtomicUsize,
     up: AtomicUsize,
     down: AtomicUsize,
@@ -89,6 +92,12 @@ impl Proxy {
     pub fn cut_next(&self, times: usize, after: usize) {
         self.counts.after.store(after, SeqCst);
         self.counts.cuts.store(times, SeqCst);
+    }
+
+    /// Cuts the next `times` connections that carry more than `after` bytes to the server, at that place.
+    pub fn cut_next_up(&self, times: usize, after: usize) {
+        self.counts.after_up.store(after, SeqCst);
+        self.counts.cuts_up.store(times, SeqCst);
     }
 
     /// How many of those are still to be cut.
@@ -209,11 +218,8 @@ async fn connection(client: TcpStream, mut weather: watch::Receiver<Weather>, co
     let (from_server, to_server) = server.into_split();
     let sky = weather.clone();
     tokio::select! {
-        () = pass(from_client, to_server, sky.clone(), |length| {
-            counts.up.fetch_add(length, SeqCst);
-            length
-        }) => {}
-        () = pass(from_server, to_client, sky, down(&counts)) => {}
+        () = pass(from_client, to_server, sky.clone(), limit(&counts.cuts_up, &counts.after_up, &counts.up)) => {}
+        () = pass(from_server, to_client, sky, limit(&counts.cuts, &counts.after, &counts.down)) => {}
         _ = weather.wait_for(|weather| weather.age > age) => {}
     }
 }
@@ -233,17 +239,17 @@ async fn answer_instead(mut client: TcpStream, answer: &str) {
     while let Ok(1..) = client.read(&mut piece).await {}
 }
 
-/// How much of what came from the server is let through.
-fn down(counts: &Counts) -> impl FnMut(usize) -> usize {
+/// How much of what came is let through, of one direction of one connection.
+fn limit(cuts: &AtomicUsize, after: &AtomicUsize, total: &AtomicUsize) -> impl FnMut(usize) -> usize {
     let mut passed = 0;
     move |length| {
-        let after = counts.after.load(SeqCst);
+        let after = after.load(SeqCst);
         let over = passed + length > after;
         let one_less = |left: usize| left.checked_sub(1);
-        let cut = over && counts.cuts.fetch_update(SeqCst, SeqCst, one_less).is_ok();
+        let cut = over && cuts.fetch_update(SeqCst, SeqCst, one_less).is_ok();
         let allowed = if cut { after.saturating_sub(passed) } else { length };
         passed += allowed;
-        counts.down.fetch_add(allowed, SeqCst);
+        total.fetch_add(allowed, SeqCst);
         allowed
     }
 }

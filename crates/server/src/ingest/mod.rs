@@ -25,7 +25,6 @@ use crate::config::Config;
 pub(crate) use lane::Lane;
 use locks::KeyedGuard;
 pub(crate) use locks::KeyedLocks;
-pub(crate) use quota::Quota;
 pub(crate) use spool::{Spooler, Upload};
 pub(crate) use staging::Staging;
 
