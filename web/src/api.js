@@ -29,8 +29,9 @@ export class ApiError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** True when the same request may succeed later without being changed. */
+  /** True when the same request may succeed later without anybody doing anything. */
   get passing() {
+    if (this.code === "quota_exceeded") return false;
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }

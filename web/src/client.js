@@ -2,13 +2,14 @@ import { Api, ApiError } from "./api.js";
 import { backoff } from "./backoff.js";
 import { uuid } from "./dom.js";
 import { errorText } from "./i18n.js";
-import { Outbox, tabLock } from "./outbox.js";
-import { OutboxStore } from "./outbox-store.js";
 import { Listening } from "./playback/listening.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import { Typing } from "./typing.js";
-import { upload } from "./upload.js";
+import { Delivery } from "./uploads/delivery.js";
+import { Journal } from "./uploads/journal.js";
+import { tabLock } from "./uploads/lock.js";
+import { Outbox } from "./uploads/outbox.js";
 
 /** @typedef {import("./types.js").Config} Config */
 /** @typedef {import("./types.js").Me} Me */
@@ -35,19 +36,14 @@ export class Client extends EventTarget {
   store = new Store();
   socket = new Socket();
   typing = new Typing();
+  #delivery = new Delivery(() => this.api.token ?? "");
   outbox = new Outbox({
-    storage: new OutboxStore(),
-    send: ({ entry, blob }, onProgress) =>
-      upload({
-        token: this.api.token ?? "",
-        conversationId: entry.conversation_id,
-        clientId: entry.client_id,
-        blob: /** @type {Blob} */ (blob),
-        filename: entry.filename,
-        onProgress,
-      }),
+    storage: new Journal(),
+    send: (item, hooks) => this.#whileSignedIn(this.#delivery.send(item, hooks)),
+    end: (url) => this.#delivery.end(url),
     fetchMessage: (id) => this.api.message(id),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    now: () => performance.now(),
     random: Math.random,
     lock: tabLock,
   });
@@ -89,6 +85,8 @@ export class Client extends EventTarget {
     // Another tab of the same browser signed in or out.
     addEventListener("storage", ({ key }) => key === STORED && this.#resume());
     addEventListener("online", () => this.outbox.wake());
+    // What another tab took on since, and left behind.
+    addEventListener("focus", () => this.me && this.outbox.restore(this.me.id));
   }
 
   /** Takes up the session that is stored, if any. */
@@ -268,6 +266,16 @@ export class Client extends EventTarget {
     this.outbox.leave();
     this.#read.clear();
     this.store.clear();
+  }
+
+  /** @template T @param {Promise<T>} work */
+  async #whileSignedIn(work) {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "unauthenticated") this.api.onUnauthenticated();
+      throw error;
+    }
   }
 
   async #listAll() {

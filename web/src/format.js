@@ -79,6 +79,26 @@ export function bytes(size, locale) {
 }
 
 /**
+ * @param {number} perSecond   bytes
+ * @param {string} locale
+ */
+export function byteRate(perSecond, locale) {
+  const [value, unit] = perSecond < 1_000_000 ? [perSecond / 1000, "kilobyte-per-second"] : [perSecond / 1_000_000, "megabyte-per-second"];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumSignificantDigits: 2 }).format(value);
+}
+
+/**
+ * A time that is only guessed, in one unit: `40 sec`, `3 min`, `2 hr`.
+ * @param {number} ms
+ * @param {string} locale
+ */
+export function roughTime(ms, locale) {
+  const seconds = Math.max(1, Math.ceil(ms / 1000));
+  const [value, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: 0 }).format(value);
+}
+
+/**
  * One or two letters that stand for a name on its round picture.
  * @param {string} name
  */

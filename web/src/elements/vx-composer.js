@@ -1,16 +1,17 @@
 import { h, fill, make, svg, uuid } from "../dom.js";
 import { stopwatch } from "../format.js";
-import { t } from "../i18n.js";
+import { errorText, t } from "../i18n.js";
 import { icon } from "../icons.js";
 import { Recorder, canRecord, extension, limitMs } from "../recorder.js";
 import { REPEAT_MS } from "../typing.js";
 import { FULL_SCALE, barPath } from "../waveform.js";
 import { tellDialog } from "./dialogs.js";
+import { mayBeSound } from "./file-drop.js";
 import { onPress } from "./press.js";
 import { VxDrafts } from "./vx-drafts.js";
 import { VxElement, on } from "./vx-element.js";
 
-/** @typedef {import("../outbox-store.js").Entry} Entry */
+/** @typedef {import("../uploads/journal.js").Entry} Entry */
 
 /** A press shorter than this is a click: the recording goes on without the finger. */
 const CLICK_MS = 350;
@@ -42,7 +43,7 @@ export class VxComposer extends VxElement {
   // @ts-expect-error made in start()
   #drafts;
   #bar = h("div", { class: "bar" });
-  #file = h("input", { type: "file", accept: "audio/*,.opus,.ogg,.webm,.m4a,.mp3,.wav,.flac,.amr", hidden: true, tabindex: "-1" });
+  #file = h("input", { type: "file", accept: "audio/*,.opus,.ogg,.webm,.m4a,.mp3,.wav,.flac,.amr", multiple: true, hidden: true, tabindex: "-1" });
   #mic = h("button", { type: "button", class: "mic" }, icon("mic"));
   #clock = h("span", { class: "stopwatch", role: "timer" });
   #meter = svg("path", {});
@@ -55,7 +56,7 @@ export class VxComposer extends VxElement {
     this.#drafts = make(VxDrafts, { client: this.client, conversationId: this.conversationId });
     fill(this, this.#drafts, this.#bar, this.#file);
     const signal = { signal: scope };
-    this.#file.addEventListener("change", () => this.#attach(), signal);
+    this.#file.addEventListener("change", () => this.#chosen(), signal);
     onPress(this.#mic, scope, {
       down: () => this.#mode === "idle" && (this.#begin("held"), true),
       drag: (px) => this.#dragged(px),
@@ -242,14 +243,22 @@ export class VxComposer extends VxElement {
     if (focused && this.isConnected) this.#mic.focus();
   }
 
-  async #attach() {
-    const file = this.#file.files?.[0];
+  #chosen() {
+    const files = [...(this.#file.files ?? [])];
     this.#file.value = "";
-    if (!file) return;
-    const most = this.client.config?.max_multipart_bytes ?? Infinity;
-    if (file.size > most) return this.client.notify({ text: t("error.audio_too_large"), tone: "error" });
-    const entry = this.#newEntry(file.type || "application/octet-stream", file.name);
-    await this.client.outbox.complete({ ...entry, state: "queued" }, file);
+    this.attach(files);
+  }
+
+  /** Sends files, in this order. What cannot be sent is told at once. @param {File[]} files */
+  attach(files) {
+    const canSend = this.client.store.conversation(this.conversationId)?.can_send;
+    if (canSend && !canSend.voice) return this.client.notify({ text: t(closedReason(canSend.reason)), tone: "error" });
+    const most = this.client.config?.max_audio_bytes ?? Infinity;
+    for (const file of files) {
+      const why = !mayBeSound(file) ? "audio_unrecognised" : file.size === 0 ? "audio_empty" : file.size > most ? "audio_too_large" : null;
+      if (why) this.client.notify({ text: t("pending.refused", { name: file.name, why: errorText(why) }), tone: "error" });
+      else this.client.outbox.attach(this.#newEntry(file.type || "application/octet-stream", file.name), file);
+    }
   }
 
   #render() {

@@ -3,6 +3,7 @@ import { t } from "../i18n.js";
 import { icon } from "../icons.js";
 import { conversationName, partner } from "../names.js";
 import { avatar } from "./avatar.js";
+import { onFiles } from "./file-drop.js";
 import { VxComposer } from "./vx-composer.js";
 import { VxElement, on } from "./vx-element.js";
 import { openGroup } from "./group-dialog.js";
@@ -19,7 +20,9 @@ export class VxConversation extends VxElement {
     const { client, conversationId } = this;
     on(client.store, "conversation", scope, (id) => id === conversationId && this.#render());
     on(client.typing, "change", scope, (id) => id === conversationId && this.#renderLine());
-    fill(this, this.#header, make(VxMessageList, { client, conversationId }), make(VxComposer, { client, conversationId }));
+    const composer = make(VxComposer, { client, conversationId });
+    fill(this, this.#header, make(VxMessageList, { client, conversationId }), composer);
+    onFiles(this, scope, (files) => composer.attach(files));
     this.#render();
   }
 

@@ -4,7 +4,7 @@ import { t } from "../i18n.js";
 import { icon } from "../icons.js";
 import { VxElement, on } from "./vx-element.js";
 
-/** @typedef {import("../outbox.js").Item} Item */
+/** @typedef {import("../uploads/outbox.js").Item} Item */
 
 /** As long as the notice that offers to undo it stays. */
 const UNDO_MS = 8000;
