@@ -108,7 +108,7 @@ export default {
   "pending.storing": "Reading the file…",
   "pending.queued": "Waiting for its turn",
   "pending.sending": "Sending…",
-  "pending.finishing": "All sent. The server is preparing it…",
+  "pending.finishing": "Almost there…",
   "pending.so_far": "{sent} of {total}",
   "pending.left": "{time} left",
   "pending.progress": "Sending {name}",

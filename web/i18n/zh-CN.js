@@ -107,7 +107,7 @@ export default {
   "pending.storing": "正在读取文件…",
   "pending.queued": "排队等待发送",
   "pending.sending": "正在发送…",
-  "pending.finishing": "已全部上传，服务器正在处理…",
+  "pending.finishing": "即将完成…",
   "pending.so_far": "{sent} / {total}",
   "pending.left": "剩余 {time}",
   "pending.progress": "正在发送 {name}",

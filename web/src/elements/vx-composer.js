@@ -134,9 +134,10 @@ export class VxComposer extends VxElement {
   /**
    * @param {string} type
    * @param {string} filename
+   * @param {number} [place]   among those that are made at the same time
    * @returns {Entry}
    */
-  #newEntry(type, filename) {
+  #newEntry(type, filename, place = 0) {
     return {
       client_id: uuid(),
       user_id: this.client.store.me,
@@ -146,7 +147,7 @@ export class VxComposer extends VxElement {
       filename,
       duration_ms: 0,
       levels: [],
-      created_at: new Date().toISOString(),
+      created_at: new Date(Date.now() + place).toISOString(),
     };
   }
 
@@ -254,10 +255,10 @@ export class VxComposer extends VxElement {
     const canSend = this.client.store.conversation(this.conversationId)?.can_send;
     if (canSend && !canSend.voice) return this.client.notify({ text: t(closedReason(canSend.reason)), tone: "error" });
     const most = this.client.config?.max_audio_bytes ?? Infinity;
-    for (const file of files) {
+    for (const [i, file] of files.entries()) {
       const why = !mayBeSound(file) ? "audio_unrecognised" : file.size === 0 ? "audio_empty" : file.size > most ? "audio_too_large" : null;
       if (why) this.client.notify({ text: t("pending.refused", { name: file.name, why: errorText(why) }), tone: "error" });
-      else this.client.outbox.attach(this.#newEntry(file.type || "application/octet-stream", file.name), file);
+      else this.client.outbox.attach(this.#newEntry(file.type || "application/octet-stream", file.name, i), file);
     }
   }
 

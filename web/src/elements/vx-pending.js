@@ -60,7 +60,7 @@ export class VxPending extends VxElement {
     const failed = status === "failed";
     const stopped = failed || status === "waiting";
     this.#bar.hidden = failed;
-    this.#cancel.hidden = stopped || status === "finishing" || !goesResumably(this.item);
+    this.#cancel.hidden = stopped || !goesResumably(this.item);
     this.#text.textContent = failed ? "" : this.#told();
     this.#alert.textContent = failed ? errorText(error?.code ?? "") : "";
     fill(this.#actions, ...(stopped ? this.#buttons() : []));

@@ -13,7 +13,7 @@ import { Rate } from "./rate.js";
  * @property {Entry} entry
  * @property {Blob | null} blob    null while it is being recorded
  * @property {"recording" | "draft" | "storing" | "queued" | "sending" | "finishing" | "waiting" | "failed"} status   `queued`:
- *   others go first; `finishing`: the server has all of it and is at work
+ *   others go first; `finishing`: all bytes are on their way or there
  * @property {number} sent_bytes   that have gone out
  * @property {number | null} bytes_per_second
  * @property {number | null} left_ms
@@ -68,6 +68,8 @@ export class Outbox extends EventTarget {
   #delivering = new Map();
   /** @type {Set<string>} Those that another tab has, and whose end is awaited. */
   #elsewhere = new Set();
+  /** The end of the last file that is copied. */
+  #storing = Promise.resolve();
   #means;
 
   /** @param {Means} means */
@@ -142,22 +144,12 @@ export class Outbox extends EventTarget {
    */
   async attach(entry, file) {
     const { client_id } = entry;
-    const { storage } = this.#means;
     const queued = { ...entry, attached: true, state: /** @type {const} */ ("queued") };
     this.#set({ ...AT_REST, entry: queued, blob: file, status: "storing" });
-    await this.#lock(client_id);
-    try {
-      await storage.put({ ...queued, state: "storing" });
-      await storage.appendFile(client_id, file);
-      const discarded = entry.user_id === this.userId && !this.#items.has(client_id);
-      if (discarded) return await storage.remove(client_id);
-      await storage.put(queued);
-      const blob = await storage.blob(queued);
-      if (blob.size === file.size) this.#update(client_id, { blob });
-    } catch {
-      // A private window, a full disk: it goes from where it is, as long as this page lasts.
-      await storage.remove(client_id).catch(() => {});
-    }
+    // One after the other, so that the order in which they were chosen stays theirs.
+    const stored = this.#storing.then(() => this.#copy(queued, file));
+    this.#storing = stored;
+    await stored;
     if (this.#items.has(client_id)) await this.#deliver(client_id);
   }
 
@@ -231,6 +223,27 @@ export class Outbox extends EventTarget {
     }
     this.#locks.clear();
     this.#tell();
+  }
+
+  /** @param {Entry} entry @param {Blob} file */
+  async #copy(entry, file) {
+    const { client_id } = entry;
+    const { storage } = this.#means;
+    const wanted = () => this.#items.has(client_id) || entry.user_id !== this.userId;
+    if (!wanted()) return;
+    await this.#lock(client_id);
+    try {
+      await storage.put({ ...entry, state: "storing" });
+      await storage.appendFile(client_id, file);
+      if (wanted()) await storage.put(entry);
+      else await storage.remove(client_id);
+      const blob = await storage.blob(entry);
+      if (blob.size === file.size && this.#items.has(client_id)) this.#update(client_id, { blob });
+    } catch {
+      // A private window, a full disk: it goes from where it is, as long as this page lasts.
+      await storage.remove(client_id).catch(() => {});
+    }
+    if (!this.#items.has(client_id)) this.#unlock(client_id);
   }
 
   /** This tab has the lock. @param {string} clientId */

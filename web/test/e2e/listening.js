@@ -57,6 +57,11 @@ export class Speaker {
     this.#conversation = (await this.calls("/v1/conversations", "POST", conversation)).id;
   }
 
+  /** @param {object} change */
+  async changesMe(change) {
+    await this.calls("/v1/me", "PATCH", change);
+  }
+
   /** Sends a file; resolves when the server has analysed it. @param {Buffer} bytes */
   async sends(bytes) {
     const form = new FormData();
