@@ -91,7 +91,7 @@ export class UploadMachine {
     if (offset <= this.offset && offset < this.#length) return this.#failed(new ApiError("unavailable", 503));
     const effects = this.#acknowledged(offset);
     if (messageId) return [...effects, ...this.#over({ do: "done", messageId })];
-    return [...effects, ...this.#send()];
+    return [...effects, ...(offset < this.#length ? this.#send() : this.#ask())];
   }
 
   /**
@@ -114,7 +114,7 @@ export class UploadMachine {
       case "ingesting":
         this.#attempt = 0;
         this.#asked += 1;
-        return this.#wait(backoff(this.#asked - 1, this.#random, { most_ms: 5000 }), null, () => this.#ask());
+        return this.#wait(backoff(this.#asked - 1, this.#random, { most_ms: 5000 }), null, () => this.#send());
       case "receiving":
         return this.#later(new ApiError("upload_offset_mismatch", 409));
     }
@@ -183,11 +183,14 @@ export class UploadMachine {
     return [{ do: "ask", url: this.#here }];
   }
 
-  /** The next chunk; when there is none, asks what has become of it. @returns {Effect[]} */
+  /**
+   * The next chunk. When all is there an empty one: its answer is that to the last one, which was lost, and a server that has
+   * not made the message yet does so.
+   * @returns {Effect[]}
+   */
   #send() {
-    if (this.offset >= this.#length) return this.#ask();
     this.phase = "sending";
-    const length = Math.min(this.#chunk, this.#length - this.offset);
+    const length = Math.max(0, Math.min(this.#chunk, this.#length - this.offset));
     return [{ do: "send", url: this.#here, offset: this.offset, length }];
   }
 

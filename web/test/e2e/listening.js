@@ -25,6 +25,18 @@ export function speech({ parts, kbps = 24 }) {
   return execFileSync("ffmpeg", ["-loglevel", "error", ...input, "-filter_complex", graph, ...output], { maxBuffer: 1 << 26 });
 }
 
+/**
+ * Speech as a WAV file of `bytes` (rounded up to a sample); gives its path.
+ * @param {string} path
+ * @param {number} bytes
+ */
+export function wavFile(path, bytes) {
+  const seconds = bytes / (48_000 * 2 * 2);
+  const input = ["-c:a", "libopus", "-i", soundFile("jfk.opus"), "-af", `aloop=-1:2000000000,atrim=0:${seconds}`];
+  execFileSync("ffmpeg", ["-loglevel", "error", "-y", ...input, "-ar", "48000", "-ac", "2", "-c:a", "pcm_s16le", path]);
+  return path;
+}
+
 /** Somebody who talks by another program: needs no page, and is quicker than one. */
 export class Speaker {
   #conversation = "";
@@ -41,6 +53,13 @@ export class Speaker {
     const account = { username: `${name.toLowerCase()}-${randomUUID().slice(0, 8)}`, display_name: name, password: randomUUID() };
     speaker.token = (await speaker.calls("/v1/accounts", "POST", account)).token;
     return speaker;
+  }
+
+  /** Opens a conversation with another program; gives its id. @param {Speaker} other */
+  async talksTo(other) {
+    const { username } = await other.calls("/v1/me");
+    this.#conversation = (await this.calls("/v1/conversations", "POST", { kind: "direct", members: [username], client_id: randomUUID() })).id;
+    return this.#conversation;
   }
 
   /** The person at a page, who also talks by another program. @param {Person} person */
