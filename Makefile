@@ -12,7 +12,7 @@ ABSBIN = $(abspath $(BIN))
 ALL := --features voxpost/sound
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-codecs lint audit bench bench-loss bench-noise soak setup setup-test
+.PHONY: help run build test test-codecs test-garage lint audit bench bench-loss bench-noise soak setup setup-test
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-codecs: ## Build AAC and MP3 (features enc-aac, enc-mp3) and test them agai
 	@$(TIMED) "codecs: build" cargo test --locked --workspace --features $(CODECS) --no-run --lib --test renditions
 	@$(TIMED) "codecs: files" cargo test --locked --workspace --features $(CODECS) --test renditions
 	@$(TIMED) "codecs: server" cargo test --locked --workspace --features $(CODECS) --lib -- rendition
+
+test-garage: ## Sounds in Garage (another S3 server, built once for this: 20 minutes and more)
+	@scripts/setup.sh test-garage
+	@VOXPOST_TEST_S3=garage $(TIMED) "sounds in Garage" cargo test --locked --workspace $(ALL) --test e2e -- in_any_s3
 
 lint: setup-test ## Formatting, clippy, docs, web types, and the tree's own rules
 	@$(TIMED) "lint: format" cargo fmt --all --check

@@ -1,4 +1,5 @@
-//! A real S3 server of its own: s3s-fs, which keeps objects as files.
+//! A real S3 server of its own: s3s-fs, which keeps objects as files; Garage when `VOXPOST_TEST_S3` is `garage`, for the tests that
+//! do not look at those files.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -11,10 +12,13 @@ use crate::{ServerOptions, eventually};
 
 const ACCESS_KEY: &str = "GK0123456789abcdef01234567";
 const BUCKET: &str = "voice";
+const REGION: &str = "garage";
 
 /// The store with one bucket. It ends when it is dropped.
 pub struct S3 {
     address: SocketAddr,
+    /// Garage listens to itself on another port.
+    rpc: SocketAddr,
     root: TempDir,
     process: Option<Child>,
 }
@@ -30,11 +34,14 @@ impl S3 {
             .tempdir()
             .expect("a temporary folder");
         std::fs::create_dir(root.path().join(BUCKET)).expect("a folder");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        drop(listener);
+        let free = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (one, other) = (free(), free());
+        let address = one.local_addr().expect("it is bound");
+        let rpc = other.local_addr().expect("it is bound");
+        drop((one, other));
         let mut s3 = Self {
             address,
+            rpc,
             root,
             process: None,
         };
@@ -63,20 +70,51 @@ impl S3 {
     /// Starts it again on the same port, with the same objects.
     pub async fn go_on(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        let process = Command::new(tool("s3s-fs"))
-            .args(["--host", "127.0.0.1", "--port", &self.address.port().to_string()])
-            .args(["--access-key", ACCESS_KEY, "--secret-key", Self::SECRET_KEY])
-            .arg(self.root.path())
+        let garage = std::env::var("VOXPOST_TEST_S3").is_ok_and(|name| name == "garage");
+        let mut command = if garage { self.garage() } else { self.s3s_fs() };
+        let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        self.process = Some(process.expect("s3s-fs starts"));
+        self.process = Some(process.expect("it starts"));
         let address = self.address;
         eventually("the S3 server to listen", || async move {
             TcpStream::connect(address).await.ok()
         })
         .await;
+    }
+
+    fn s3s_fs(&self) -> Command {
+        let mut command = Command::new(tool("s3s-fs"));
+        command
+            .args(["--host", "127.0.0.1", "--port", &self.address.port().to_string()])
+            .args(["--access-key", ACCESS_KEY, "--secret-key", Self::SECRET_KEY])
+            .arg(self.root.path());
+        command
+    }
+
+    fn garage(&self) -> Command {
+        let root = self.root.path().display();
+        let config = format!(
+            "metadata_dir = \"{root}/meta\"\ndata_dir = \"{root}/data\"\ndb_engine = \"sqlite\"\n\
+             replication_factor = 1\nrpc_bind_addr = \"{rpc}\"\nrpc_public_addr = \"{rpc}\"\nrpc_secret = \"{secret}\"\n\
+             [s3_api]\ns3_region = \"{REGION}\"\napi_bind_addr = \"{address}\"\n",
+            rpc = self.rpc,
+            secret = Self::SECRET_KEY,
+            address = self.address,
+        );
+        let path = self.root.path().join("garage.toml");
+        std::fs::write(&path, config).expect("a file");
+        let mut command = Command::new(tool("garage"));
+        command
+            .arg("-c")
+            .arg(path)
+            .args(["server", "--single-node", "--default-bucket"])
+            .env("GARAGE_DEFAULT_ACCESS_KEY", ACCESS_KEY)
+            .env("GARAGE_DEFAULT_SECRET_KEY", Self::SECRET_KEY)
+            .env("GARAGE_DEFAULT_BUCKET", BUCKET);
+        command
     }
 
     /// The settings of a server that keeps its objects here.
@@ -91,10 +129,11 @@ impl S3 {
     }
 
     /// The environment of a program that keeps its objects here, by way of `endpoint`.
-    pub fn settings(&self, endpoint: &str) -> [(&'static str, String); 4] {
+    pub fn settings(&self, endpoint: &str) -> [(&'static str, String); 5] {
         [
             ("VOXPOST_S3_BUCKET", BUCKET.to_owned()),
             ("VOXPOST_S3_ENDPOINT", endpoint.to_owned()),
+            ("VOXPOST_S3_REGION", REGION.to_owned()),
             ("VOXPOST_S3_ACCESS_KEY", ACCESS_KEY.to_owned()),
             ("VOXPOST_S3_SECRET_KEY", Self::SECRET_KEY.to_owned()),
         ]

@@ -1,14 +1,14 @@
 //! Sounds in a real S3 server instead of the data directory.
 
 mod faults;
-mod kills;
+mod in_any_s3;
+mod presign;
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
-use voxpost_proto::ErrorCode;
 use voxpost_proto::api::Message;
-use voxpost_testkit::{Clip, S3, Server, ServerOptions, client, eventually, exchange, fresh_id};
+use voxpost_testkit::{Clip, S3, Server, ServerOptions, eventually, exchange, fresh_id};
 
 use crate::{files, options, sha256};
 
@@ -54,81 +54,6 @@ async fn what_is_said_is_kept_in_the_bucket_and_heard_from_there_until_it_is_del
     for secret in [S3::SECRET_KEY, "X-Amz-Signature", &format!("{}.ogg", sent.id)] {
         assert!(!log.contains(secret), "the log holds {secret}");
     }
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sound_of_many_megabytes_goes_up_in_parts_and_comes_back_whole() {
-    let s3 = S3::start().await;
-    let server = on(&s3).await;
-    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
-    let conversation = ana.talk_to(&ben).await.id;
-    // Noise, so that the packets are as large as they may be.
-    let long = Clip::from_lavfi(
-        "anoisesrc=r=48000:d=200",
-        &[
-            "-c:a", "libopus", "-b:a", "256k", "-vbr", "off", "-ac", "1", "-f", "ogg",
-        ],
-    );
-    let sent: Message = ana.say(conversation, &long).await;
-    let audio = sent.audio.clone().expect("a ready message has sound");
-    assert!(audio.size_bytes > 5 << 20, "{}", audio.size_bytes);
-    let heard = ben.audio(sent.id).await.expect(200);
-    assert_eq!(sha256(&heard.body), audio.sha256);
-    let path = format!("/v1/messages/{}/audio", sent.id);
-    let wav = ben.get(&format!("{path}?format=wav")).await.expect(200);
-    assert!(wav.body.len() > 6_300_000 && wav.body.starts_with(b"RIFF"));
-    let across = exchange(
-        ben.request(Method::GET, &path)
-            .header("range", "bytes=5242000-5244000"),
-    );
-    assert_eq!(
-        across.await.expect(206).body,
-        heard.body[5_242_000..=5_244_000],
-        "across two parts"
-    );
-    let notes = std::fs::read_dir(server.data_dir().join("multiparts")).expect("the folder of notes");
-    assert_eq!(notes.count(), 0, "no upload in parts is under way any more");
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn listeners_are_sent_to_the_store_where_it_is_configured_and_checked_first() {
-    let s3 = S3::start().await;
-    let server = s3
-        .options(options())
-        .env("VOXPOST_S3_REDIRECT", "true")
-        .start()
-        .await;
-    let (ana, ben, eve) = (
-        server.person("ana").await,
-        server.person("ben").await,
-        server.person("eve").await,
-    );
-    let conversation = ana.talk_to(&ben).await.id;
-    let sent: Message = ana.say(conversation, &Clip::webm(1.0, 300)).await;
-    let path = format!("/v1/messages/{}/audio", sent.id);
-
-    eve.get(&path).await.problem(ErrorCode::NotFound);
-    let told = ben.get(&path).await.expect(307);
-    let location = told.header("location").to_owned();
-    assert!(location.starts_with(&s3.base()), "{location}");
-    assert!(location.contains("X-Amz-Expires=60&"), "{location}");
-
-    // Whoever holds the link needs nothing else, and can change nothing about it.
-    let got = exchange(client().get(&location).header("range", "bytes=0-3"));
-    let got = got.await.expect(206);
-    assert_eq!(got.body, b"OggS");
-    assert_eq!(got.header("content-type"), "audio/ogg; codecs=opus");
-    let tampered = location.replace(".ogg?", ".wav?");
-    assert_eq!(exchange(client().get(tampered)).await.status, 403);
-
-    let heard = exchange(client().get(&location)).await.expect(200);
-    assert_eq!(sha256(&heard.body), sent.audio.expect("sound").sha256);
-    let page = exchange(client().get(server.base())).await.expect(200);
-    assert!(page.header("content-security-policy").contains(&s3.base()));
-    ana.delete(&format!("/v1/messages/{}", sent.id)).await.expect(204);
-    ben.get(&path).await.problem(ErrorCode::NotFound);
     server.stop().await;
 }
 

@@ -32,6 +32,9 @@ use s3::S3;
 /// How much of an object is in memory while it is sent or stored piece by piece.
 const CHUNK: u64 = 256 << 10;
 
+/// How long a link for an upload is good, in seconds: a large file over a slow line has to *begin* within it.
+pub(crate) const PUT_WITHIN_S: u32 = 15 * 60;
+
 /// How much is asked for at once of a store over the network.
 const PIECE: u64 = 1 << 20;
 
@@ -51,6 +54,21 @@ pub(crate) struct Listed {
     pub(crate) key: String,
     /// Milliseconds since the Unix epoch, by the clock of the store.
     pub(crate) modified_at: i64,
+}
+
+/// What an upload by a link is said to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Announced {
+    pub(crate) media_type: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// A link by which one thing can be done, with the headers that have to be sent just so.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 /// An object that is read.
@@ -220,6 +238,17 @@ impl Blobs {
         match &self.0 {
             Backend::Local(_) => Ok(None),
             Backend::S3(s3) => s3.redirect(key, name).await,
+        }
+    }
+
+    /// A link by which somebody puts an upload into the store; None when the store gives none.
+    ///
+    /// # Errors
+    /// When there are no keys to sign with right now.
+    pub(crate) async fn upload_link(&self, id: Uuid, what: &Announced) -> Result<Option<Link>, BlobError> {
+        match &self.0 {
+            Backend::Local(_) => Ok(None),
+            Backend::S3(s3) => s3.upload_link(&upload_key(id), what).await.map(Some),
         }
     }
 

@@ -74,6 +74,9 @@ pub(crate) async fn start(app: &App, rhythm: Rhythm) -> ApiResult<()> {
     spawn(app, rhythm.forgetting, "forgetting", |app| async move {
         forgetting::forget(&app).await
     });
+    spawn(app, rhythm.uploads, "presigned uploads", |app| async move {
+        uploads::sweep_presigned(&app).await
+    });
     spawn(app, rhythm.uploads, "uploads", |app| async move {
         uploads::sweep(&app).await
     });

@@ -58,6 +58,10 @@ pub(crate) async fn get(State(app): State<App>) -> axum::Json<ServerConfig> {
         sign_up: app.config.sign_up_policy().as_str().to_owned(),
         renditions: render::formats(),
         accepted_types: list(ACCEPTED_TYPES),
-        features: list(FEATURES),
+        features: {
+            let mut features = list(FEATURES);
+            features.extend((!app.blobs.is_local()).then(|| "presign".to_owned()));
+            features
+        },
     })
 }

@@ -6,6 +6,7 @@
 mod begin;
 mod finish;
 mod holders;
+mod presigned;
 mod staging;
 mod status;
 mod sweep;
@@ -27,6 +28,7 @@ use crate::ingest::KeyedLocks;
 pub(crate) use begin::{Begin, begin};
 pub(crate) use finish::{Fields, Outcome, complete, finish, send};
 use holders::Holders;
+pub(crate) use presigned::{fetch, presign, sweep as sweep_presigned};
 pub(crate) use status::{find, status};
 pub(crate) use sweep::{discard, end, resume, sweep};
 pub(crate) use take_over::take_over;

@@ -1,9 +1,12 @@
 //! Links for people without keys: to fetch a sound from the store itself, to put an upload into it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use voxpost_audio::Rendition;
 
 use super::presign::Request;
 use super::{BlobError, S3};
+use crate::blob::{Announced, Link, PUT_WITHIN_S};
 use crate::clock;
 
 /// Seconds. Who may hear a sound is looked at before the link is given; afterwards the store asks nobody.
@@ -42,6 +45,26 @@ impl S3 {
             expires_s: FETCH_WITHIN_S,
         };
         self.sign(&request).await.map(Some)
+    }
+
+    /// Size, type and hash are among the signed headers, so that a store that looks at them takes nothing else. What arrives
+    /// is looked at all the same.
+    pub(in crate::blob) async fn upload_link(&self, key: &str, what: &Announced) -> Result<Link, BlobError> {
+        let path = self.path(key);
+        let headers = vec![
+            ("content-length", what.size_bytes.to_string()),
+            ("content-type", what.media_type.clone()),
+            ("x-amz-checksum-sha256", BASE64.encode(what.sha256)),
+        ];
+        let request = Request {
+            method: "PUT",
+            path: path.as_ref(),
+            headers: &headers,
+            query: &[],
+            expires_s: PUT_WITHIN_S,
+        };
+        let url = self.sign(&request).await?;
+        Ok(Link { url, headers })
     }
 
     async fn sign(&self, request: &Request<'_>) -> Result<String, BlobError> {

@@ -190,6 +190,7 @@ async fn from_upload(app: &App, row: &MessageRow, body: Body) -> ApiResult<Accep
         reply_to: request.reply_to,
         caption: caption.flatten(),
     };
+    uploads::fetch(app, row.sender_id, request.upload_id).await?;
     uploads::send(app, row.sender_id, request.upload_id, fields).await
 }
 

@@ -11,6 +11,7 @@ mod metadata;
 mod options;
 mod overridden;
 mod patch;
+mod presign;
 mod protocol;
 mod receive;
 mod show;
@@ -37,4 +38,5 @@ pub(super) fn routes() -> OpenApiRouter<App> {
             options::one
         ))
         .layer(from_fn(protocol::mark))
+        .routes(routes!(presign::presign))
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use voxpost_proto::api::{Message, MessageState};
 use voxpost_testkit::{Clip, S3, Voice, eventually, patiently};
 
-use super::on;
+use crate::s3::on;
 use crate::{Dice, sha256, soak};
 
 /// Uploads in one round.
