@@ -27,6 +27,8 @@ alsa|libasound2-dev pkg-config|lets the loudspeaker be built
 pulseaudio|pulseaudio|is the loudspeaker of the tests
 parec|pulseaudio-utils|records what comes out of it
 alsa-pulse|libasound2-plugins|leads sound to it
+python3|python3|runs clients of others
+venv|python3-venv|installs them
 '
 loss_tools='
 python3|python3|scores speech
@@ -112,6 +114,18 @@ tool() {
     rm -rf "$building"
   fi
 }
+# Clients of others, in Python.
+venv() {
+  local venv=${XDG_CACHE_HOME:-$HOME/.cache}/voxpost/venv
+  if [ ! "$venv/.installed" -nt scripts/test-requirements.txt ]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -r scripts/test-requirements.txt
+    touch "$venv/.installed"
+  fi
+}
+case $mode in
+  test | test-garage) venv ;;
+esac
 case $mode in
   test) tool s3s-fs 0.14.1 --features binary ;;
   test-garage) tool garage 2.5.0 ;;

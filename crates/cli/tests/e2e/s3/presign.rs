@@ -1,5 +1,9 @@
 //! Uploads that go to the store by a link.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -127,4 +131,46 @@ async fn a_server_with_a_disk_of_its_own_gives_no_links() {
     presign(&ana, conversation, b"sound")
         .await
         .problem(ErrorCode::NotSupported);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_http_client_of_boto3_uses_a_link_as_it_is() {
+    let s3 = S3::start().await;
+    let server = on(&s3).await;
+    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
+    let conversation = ana.talk_to(&ben).await.id;
+    let clip = Clip::webm(1.0, 300);
+    let link: Value = presign(&ana, conversation, &clip.bytes).await.expect(201).json();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("voice.webm");
+    std::fs::write(&file, &clip.bytes).expect("a file");
+    assert_eq!(boto3_put(&file, &link), "200");
+    send(&ana, conversation, &link, fresh_id()).await.expect(201);
+    let mut other = clip.bytes.clone();
+    other[100] ^= 1;
+    std::fs::write(&file, &other).expect("a file");
+    assert_ne!(boto3_put(&file, &link), "200");
+    server.stop().await;
+}
+
+fn boto3_put(file: &Path, link: &Value) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/s3/boto3_put.py");
+    let mut python = Command::new(cache().join("voxpost/venv/bin/python"))
+        .arg(script)
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("scripts/setup.sh test has made the venv");
+    let mut stdin = python.stdin.take().expect("piped");
+    stdin.write_all(link.to_string().as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = python.wait_with_output().expect("it ends");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Where `scripts/setup.sh` keeps programs of others.
+fn cache() -> PathBuf {
+    let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    own.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"))
 }
