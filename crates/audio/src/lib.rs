@@ -46,6 +46,7 @@ pub use opus::packet;
 pub use opus::settings::{Application, Bandwidth, EncoderSettings, FrameDuration, RateControl};
 pub use opus::speech::SpeechEncoder;
 pub use playout::{PlayoutDecoder, PlayoutStats, PlayoutStep, Tempo};
+pub use remux::fill_time;
 pub use rendition::{Rendition, Scratch, render};
 pub use resample::Resampler;
 pub use sniff::{Codec, Container, Probe, probe};

@@ -123,6 +123,9 @@ pub struct Problem {
     /// With `recording_incomplete`: the first packet that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_sequence: Option<u32>,
+    /// With `recording_finished`: the packets that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets: Option<u32>,
     /// With 429 and 503: seconds to wait, as in `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
@@ -139,6 +142,7 @@ impl Problem {
             detail: detail.into(),
             codec: None,
             next_sequence: None,
+            packets: None,
             retry_after: None,
         }
     }

@@ -44,9 +44,138 @@ pub enum ClientMessage {
         #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<serde_json::Value>,
     },
+    /// Opens a recording: its packets follow as binary messages.
+    #[serde(rename = "recording.start")]
+    RecordingStart {
+        /// What is recorded, and where.
+        #[serde(flatten)]
+        start: RecordingStart,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// Goes on with a recording, on this connection.
+    #[serde(rename = "recording.resume")]
+    RecordingResume {
+        /// Which.
+        message_id: Uuid,
+        /// As `recording.ready` gave it.
+        resume_token: String,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// All of it was sent.
+    #[serde(rename = "recording.finish")]
+    RecordingFinish {
+        /// Which, on this connection.
+        handle: u32,
+        /// Packets of the whole recording.
+        packets: u32,
+        /// Its play time without pre-skip, in samples at 48 kHz.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        samples: Option<u64>,
+        /// Packets that are missing will not come any more.
+        #[serde(default)]
+        allow_gaps: bool,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// Nobody shall hear it.
+    #[serde(rename = "recording.cancel")]
+    RecordingCancel {
+        /// Which, on this connection.
+        handle: u32,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// Wants to hear a recording while it is made.
+    #[serde(rename = "live.join")]
+    LiveJoin {
+        /// Which.
+        message_id: Uuid,
+        /// From where.
+        from: LiveFrom,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// Asks for packets again.
+    #[serde(rename = "live.nack")]
+    LiveNack {
+        /// Which, on this connection.
+        handle: u32,
+        /// Extended sequence numbers.
+        sequences: Vec<u32>,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
+    /// Has heard enough.
+    #[serde(rename = "live.leave")]
+    LiveLeave {
+        /// Which, on this connection.
+        handle: u32,
+        /// Repeated in the answer.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+    },
     /// About an upload.
     #[serde(untagged)]
     Upload(UploadRequest),
+}
+
+/// `recording.start`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingStart {
+    /// Where it shall be heard.
+    pub conversation_id: Uuid,
+    /// The sender's own id for the message.
+    pub client_id: Uuid,
+    /// `opus`.
+    pub codec: String,
+    /// 1 or 2.
+    #[serde(default = "one")]
+    pub channels: u8,
+    /// Samples at 48 kHz that a decoder throws away at the start.
+    #[serde(default = "pre_skip")]
+    pub pre_skip: u16,
+    /// How long a packet plays as a rule: 2.5, 5, 10, 20, 40, 60, 80, 100 or 120.
+    #[serde(default = "frame_ms")]
+    pub frame_ms: f32,
+    /// The others hear it while it is made.
+    #[serde(default)]
+    pub live: bool,
+    /// The extended sequence number of the first packet.
+    #[serde(default)]
+    pub first_sequence: u32,
+    /// A message of the same conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Uuid>,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn pre_skip() -> u16 {
+    312
+}
+
+fn frame_ms() -> f32 {
+    20.0
+}
+
+/// Where a listener begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveFrom {
+    /// At the first packet, as fast as it can be read.
+    Start,
+    /// With the next packet.
+    Edge,
 }
 
 /// What the server says.
@@ -88,6 +217,48 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Box<Message>>,
     },
+    /// A recording is durable, and its packets may come.
+    #[serde(rename = "recording.ready")]
+    RecordingReady {
+        /// As in the request.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+        /// Which.
+        message_id: Uuid,
+        /// Its name on this connection.
+        handle: u32,
+        /// Opens it again on another one.
+        resume_token: String,
+        /// The first packet that is not durable, extended.
+        next_sequence: u32,
+    },
+    /// Packets are durable.
+    #[serde(rename = "recording.ack")]
+    RecordingAck {
+        /// Which recording.
+        handle: u32,
+        /// The highest contiguous durable sequence number, extended.
+        sequence: u32,
+    },
+    /// Packets of a live recording will come.
+    #[serde(rename = "live.ready")]
+    LiveReady {
+        /// As in the request.
+        #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<serde_json::Value>,
+        /// Their name on this connection.
+        handle: u32,
+        /// The first that will come, extended.
+        next_sequence: u32,
+    },
+    /// No more packets of a live recording will come.
+    #[serde(rename = "live.ended")]
+    LiveEnded {
+        /// Which.
+        handle: u32,
+        /// Packets of the whole recording.
+        packets: u32,
+    },
     /// A request failed.
     #[serde(rename = "error")]
     Error {
@@ -106,6 +277,27 @@ pub enum ServerMessage {
     /// Something that lasts, with its token.
     #[serde(untagged)]
     Event(Event),
+}
+
+impl ServerMessage {
+    /// An answer with the `ref` of its request.
+    pub fn with_reference(mut self, given: Option<serde_json::Value>) -> Self {
+        match &mut self {
+            Self::Welcome { reference, .. }
+            | Self::Ok { reference, .. }
+            | Self::Error { reference, .. }
+            | Self::RecordingReady { reference, .. }
+            | Self::LiveReady { reference, .. } => *reference = given,
+            Self::Synced { .. }
+            | Self::ResyncRequired { .. }
+            | Self::RecordingAck { .. }
+            | Self::LiveEnded { .. }
+            | Self::Upload(_)
+            | Self::Ephemeral(_)
+            | Self::Event(_) => {}
+        }
+        self
+    }
 }
 
 /// Without token and replay.
@@ -136,6 +328,20 @@ pub enum Ephemeral {
         /// Why.
         problem: Problem,
     },
+    /// How a recording gets on: for the sender's devices, and for all members when it is live.
+    #[serde(rename = "recording.progress")]
+    RecordingProgress {
+        /// Where.
+        conversation_id: Uuid,
+        /// Which.
+        message_id: Uuid,
+        /// Who records.
+        user_id: Uuid,
+        /// What it does.
+        state: RecordingState,
+        /// How long it is by now.
+        duration_ms: i64,
+    },
     /// The listener's other device moved the playhead.
     #[serde(rename = "playback.updated")]
     PlaybackUpdated {
@@ -144,6 +350,18 @@ pub enum Ephemeral {
         /// Where it is now.
         playback: PlaybackSummary,
     },
+}
+
+/// What a recording does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// It grows.
+    Recording,
+    /// Its sender is gone; a private one is a draft now.
+    Interrupted,
+    /// It was cancelled.
+    Cancelled,
 }
 
 /// A durable event: also in `GET /v1/sync`.

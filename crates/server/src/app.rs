@@ -11,6 +11,7 @@ use crate::hub::Hub;
 use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::live::Recordings;
 use crate::renditions::Renditions;
 use crate::store::Store;
 use crate::uploads::Uploads;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) ingest: Ingest,
     pub(crate) uploads: Uploads,
     pub(crate) renditions: Renditions,
+    pub(crate) recordings: Recordings,
     pub(crate) readiness: Readiness,
 }
 

@@ -196,6 +196,42 @@ pub struct Config {
     )]
     pub quota_seconds: u64,
 
+    /// How many recordings one person may have going on; 0 = no bound.
+    #[arg(
+        long,
+        help_heading = "Recordings",
+        env = "VOXPOST_MAX_RECORDINGS_PER_USER",
+        default_value_t = 256
+    )]
+    pub max_recordings_per_user: u32,
+
+    /// How long a recording may be without its sender before it counts as interrupted and becomes a draft, in milliseconds.
+    #[arg(
+        long,
+        help_heading = "Recordings",
+        env = "VOXPOST_INTERRUPTED_AFTER_MS",
+        default_value_t = 60_000
+    )]
+    pub interrupted_after_ms: u64,
+
+    /// How long a live recording may be without its sender before the server finishes it, in milliseconds.
+    #[arg(
+        long,
+        help_heading = "Recordings",
+        env = "VOXPOST_LIVE_ABANDONED_AFTER_MS",
+        default_value_t = 600_000
+    )]
+    pub live_abandoned_after_ms: u64,
+
+    /// How long a draft is kept, in days.
+    #[arg(
+        long,
+        help_heading = "Recordings",
+        env = "VOXPOST_DRAFT_DAYS",
+        default_value_t = 7
+    )]
+    pub draft_days: u32,
+
     /// How often an open socket is pinged, in milliseconds.
     #[arg(
         long,
@@ -249,6 +285,16 @@ pub struct Config {
         default_value_t = 10
     )]
     pub rate_messages: u32,
+
+    /// Packets of one person's recordings in a second, ten times as many at once; what comes faster is read more slowly and
+    /// never refused. 0 = no limit.
+    #[arg(
+        long,
+        help_heading = "Rates",
+        env = "VOXPOST_RATE_LIVE_PACKETS",
+        default_value_t = 5_000
+    )]
+    pub rate_live_packets: u32,
 
     /// Where the operator asks: `/metrics` for Prometheus. A port alone is on loopback. Nothing when it is not given.
     #[arg(long, help_heading = "Operation", env = "VOXPOST_OPS_LISTEN", value_parser = loopback_port_or_address, value_name = "[ADDRESS:]PORT")]

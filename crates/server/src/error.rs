@@ -69,6 +69,18 @@ impl ApiError {
         self.store_away
     }
 
+    /// Where a recording goes on.
+    pub(crate) fn next_sequence(mut self, next_sequence: u32) -> Self {
+        self.problem.next_sequence = Some(next_sequence);
+        self
+    }
+
+    /// How many packets a finished recording has.
+    pub(crate) fn packets(mut self, packets: u32) -> Self {
+        self.problem.packets = Some(packets);
+        self
+    }
+
     pub(crate) fn code(&self) -> ErrorCode {
         self.problem.code
     }

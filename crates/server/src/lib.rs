@@ -24,6 +24,7 @@ mod invites;
 mod keys;
 mod limits;
 mod listen;
+mod live;
 #[cfg(test)]
 mod live_testing;
 mod ops;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use voxpost_proto::ErrorCode;
@@ -21,6 +21,7 @@ pub(crate) struct Limits {
     failed_logins: Limit<IpAddr>,
     requests: Limit<Uuid>,
     messages: Limit<Uuid>,
+    live_packets: Limit<Uuid>,
 }
 
 impl Limits {
@@ -44,6 +45,12 @@ impl Limits {
                 1.0,
                 config.rate_messages,
                 config.rate_messages.saturating_mul(6),
+            ),
+            live_packets: Limit::new(
+                "live_packets",
+                1.0,
+                config.rate_live_packets,
+                config.rate_live_packets.saturating_mul(10),
             ),
         }
     }
@@ -72,6 +79,12 @@ impl Limits {
     /// One more message of this person.
     pub(crate) fn message(&self, user_id: Uuid) -> ApiResult<()> {
         self.messages.take(Some(user_id))
+    }
+
+    /// So many packets of this person's recordings were read; returns how long no more should be.
+    pub(crate) fn live_packets(&self, user_id: Uuid, count: u32) -> Duration {
+        let now = self.live_packets.started.elapsed().as_secs_f64();
+        Duration::from_secs_f64(self.live_packets.charge_at(user_id, count, now))
     }
 }
 
@@ -140,6 +153,20 @@ impl<K: Hash + Eq> Limit<K> {
         }
         *at = next;
         Ok(())
+    }
+
+    /// Takes `count` whether they are there or not; seconds until none is owed.
+    fn charge_at(&self, key: K, count: u32, now: f64) -> f64 {
+        let Some(interval) = self.interval else {
+            return 0.0;
+        };
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if full_at.len() >= MAX_KEYS && !full_at.contains_key(&key) {
+            full_at.retain(|_, at| *at > now);
+        }
+        let at = full_at.entry(key).or_insert(now);
+        *at = at.max(now) + interval * f64::from(count);
+        (*at - now - interval * self.burst).max(0.0)
     }
 
     fn give_back(&self, key: Option<K>) {

@@ -19,6 +19,7 @@ use crate::ingest::Ingest;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::listen::{self, descriptors};
+use crate::live::{self, Recordings};
 use crate::renditions::Renditions;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Certificate};
@@ -86,9 +87,13 @@ pub(crate) async fn open(config: Config) -> Result<App, ServeError> {
         ingest,
         uploads,
         renditions: Renditions::start(),
+        recordings: Recordings::new(),
         readiness: Readiness::default(),
     });
     hub::start(&app);
+    live::run(&app)
+        .await
+        .map_err(|error| ServeError::Database(error.problem().detail.clone()))?;
     Ok(app)
 }
 

@@ -21,6 +21,8 @@ pub struct Socket {
     pub token: String,
     /// How often the server pings.
     pub heartbeat_ms: u64,
+    /// Binary messages that came while something else was awaited, in order.
+    pub binary: Vec<Vec<u8>>,
 }
 
 /// How a socket ended: the close code and reason, when there were any.
@@ -58,6 +60,7 @@ impl Socket {
             replay: Vec::new(),
             token: String::new(),
             heartbeat_ms: 0,
+            binary: Vec::new(),
         };
         let hello = match since {
             None => serde_json::json!({"type": "hello"}),
@@ -194,6 +197,7 @@ impl Socket {
                     }
                     Err(error) => panic!("the server said what the contract does not know ({error}): {text}"),
                 },
+                Some(Ok(Frame::Binary(bytes))) => self.binary.push(bytes.to_vec()),
                 Some(Ok(_)) => {}
             }
         }

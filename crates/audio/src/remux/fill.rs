@@ -8,7 +8,10 @@ const SHORTEST: u64 = 120;
 
 /// Gives packets for as much of `samples` (at 48 kHz) as frames can make up: of the size, mode, bandwidth and channels
 /// of the packet whose TOC is given; what remains in shorter frames of the same mode, at last in CELT frames.
-pub(super) fn fill<E>(
+///
+/// # Errors
+/// Those of `emit`.
+pub fn fill<E>(
     toc: u8,
     mut samples: u64,
     mut emit: impl FnMut(&[u8], u32) -> Result<(), E>,

@@ -12,6 +12,8 @@ use crate::container::{Demux, Event};
 use crate::opus::packet;
 use crate::{Error, OggOpusWriter, Options, OpusHead};
 
+pub use fill::fill as fill_time;
+
 use fill::fill;
 use gaps::{Gaps, Timed};
 

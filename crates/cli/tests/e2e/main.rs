@@ -23,6 +23,7 @@ mod journey;
 mod jwt;
 mod mutation;
 mod playback;
+mod recording;
 mod s3;
 mod secrecy;
 mod serving;

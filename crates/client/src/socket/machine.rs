@@ -222,7 +222,14 @@ impl Machine {
             ServerMessage::Error { problem, .. } if matches!(self.phase, Phase::Greeting { .. }) => {
                 return self.end(problem);
             }
-            ServerMessage::Error { .. } | ServerMessage::Ok { .. } | ServerMessage::Upload(_) => return,
+            // Answers to requests that this machine does not make.
+            ServerMessage::Error { .. }
+            | ServerMessage::Ok { .. }
+            | ServerMessage::Upload(_)
+            | ServerMessage::RecordingReady { .. }
+            | ServerMessage::RecordingAck { .. }
+            | ServerMessage::LiveReady { .. }
+            | ServerMessage::LiveEnded { .. } => return,
         };
         self.actions.push_back(Action::Tell(update));
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod config;
 mod conversations;
+mod drafts;
 mod messages;
 mod playback;
 mod uploads;
@@ -20,6 +21,7 @@ pub use conversations::{
     CanSend, Conversation, ConversationCreate, ConversationKind, ConversationSummary, ConversationUpdate,
     Mark, Member, MembersAdd, Role,
 };
+pub use drafts::Draft;
 pub use messages::{Audio, AudioUrl, Message, MessageState, PlaybackSummary, Source, WaveformSource};
 pub use playback::{Playback, PlaybackAnswer, PlaybackItem, PlaybackPage, PlaybackReport};
 pub use uploads::{UploadState, UploadStatus};

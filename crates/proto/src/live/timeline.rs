@@ -55,12 +55,10 @@ impl Timeline {
         fill
     }
 
-    /// Ends a recording before the packet `end_sequence`, at `samples` (at 48 kHz, pre-skip included) if the sender said so;
-    /// returns how many samples are to be filled at the end. What reaches beyond `samples` is for the end trim.
-    pub fn finish(&mut self, end_sequence: u32, samples: Option<u64>) -> u64 {
+    /// Ends a recording before the packet `end_sequence`; returns how many samples are to be filled at the end.
+    pub fn finish(&mut self, end_sequence: u32) -> u64 {
         let lost = end_sequence.saturating_sub(self.next_sequence);
-        let silent = samples.map_or(0, |end| end.saturating_sub(self.placed));
-        let jump = (u64::from(lost) * self.nominal).max(silent);
+        let jump = u64::from(lost) * self.nominal;
         self.next_sequence = self.next_sequence.max(end_sequence);
         if self.placed == 0 {
             return 0;
@@ -145,22 +143,16 @@ mod tests {
     fn what_is_lost_at_the_ends_is_taken_to_be_of_the_usual_length() {
         let mut timeline = Timeline::new(10, FRAME);
         assert_eq!(timeline.place(15, 77, FRAME), u64::from(5 * FRAME));
-        assert_eq!(timeline.finish(18, None), u64::from(2 * FRAME));
+        assert_eq!(timeline.finish(18), u64::from(2 * FRAME));
         assert_eq!(timeline.missing_samples(), u64::from(7 * FRAME));
         assert_eq!(timeline.samples(), u64::from(8 * FRAME));
     }
 
     #[test]
-    fn silence_at_the_end_is_filled_up_to_what_the_sender_says() {
+    fn without_any_sound_there_is_nothing_to_fill() {
         let mut timeline = Timeline::new(0, FRAME);
-        timeline.place(0, 0, FRAME);
-        assert_eq!(timeline.finish(1, Some(u64::from(11 * FRAME))), 9_600);
-        assert_eq!(timeline.finish(1, Some(7)), 0);
-        assert_eq!(
-            Timeline::new(0, FRAME).finish(100, Some(1_000)),
-            0,
-            "no sound at all"
-        );
+        assert_eq!(timeline.finish(100), 0);
+        assert_eq!(timeline.samples(), 0);
     }
 
     #[test]

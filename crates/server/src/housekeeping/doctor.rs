@@ -114,6 +114,7 @@ async fn objects_and_rows(
         staged.extend(row.staging);
         if let Some(key) = row.audio_key
             && !keys.remove(&key)
+            && !row.in_log
         {
             report.without_object.push(row.id.to_string());
         }

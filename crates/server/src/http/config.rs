@@ -30,10 +30,13 @@ const ACCEPTED_TYPES: &[&str] = &[
 /// Optional parts that are there.
 const FEATURES: &[&str] = &[
     "direct",
+    "drafts",
     "groups",
     "read",
+    "recording",
     "delivered",
     "people_search",
+    "live",
     "multipart",
     "playback",
     "played",

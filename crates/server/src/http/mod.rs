@@ -5,6 +5,7 @@ mod accounts;
 mod config;
 mod conversations;
 mod cors;
+mod drafts;
 mod extract;
 mod headers;
 pub(crate) mod health;
@@ -73,6 +74,8 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(messages::audio::audio))
         .routes(routes!(messages::audio_url::audio_url))
         .routes(routes!(messages::waveform::waveform))
+        .routes(routes!(messages::finish::finish))
+        .routes(routes!(drafts::list::list))
         .merge(playback::routes())
         .merge(uploads::routes())
         .merge(conversations::routes())

@@ -148,6 +148,11 @@ impl Mailbox {
         }
     }
 
+    /// Makes [`Self::changed`] return: something that is kept elsewhere waits for this socket.
+    pub(crate) fn wake(&self) {
+        self.news.notify_one();
+    }
+
     /// Returns when there may be something new.
     pub(crate) async fn changed(&self) {
         self.news.notified().await;

@@ -139,7 +139,7 @@ fn same(row: &MessageRow, earlier: MessageRow) -> ApiResult<Accepted> {
     }
 }
 
-fn taken() -> ApiError {
+pub(crate) fn taken() -> ApiError {
     ApiError::new(
         ErrorCode::Conflict,
         "You have used this `client_id` for something else. Take a fresh one.",

@@ -23,8 +23,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 pub(crate) use lane::Lane;
-use locks::KeyedGuard;
-pub(crate) use locks::KeyedLocks;
+pub(crate) use locks::{KeyedGuard, KeyedLocks};
 pub(crate) use spool::{Spooler, Upload};
 pub(crate) use staging::Staging;
 
@@ -39,7 +38,7 @@ const RESUMING: usize = 4;
 /// The machinery of ingest.
 pub(crate) struct Ingest {
     pub(crate) spooler: Spooler,
-    light: Lane,
+    pub(crate) light: Lane,
     heavy: Lane,
     pub(crate) temporary: PathBuf,
     pub(crate) staging: Staging,
@@ -81,7 +80,7 @@ impl Ingest {
     }
 
     /// Held while a write with this client-made id is under way; who comes second waits.
-    async fn one_at_a_time(&self, user_id: Uuid, client_id: Uuid) -> KeyedGuard<(Uuid, Uuid)> {
+    pub(crate) async fn one_at_a_time(&self, user_id: Uuid, client_id: Uuid) -> KeyedGuard<(Uuid, Uuid)> {
         self.ids.lock((user_id, client_id)).await
     }
 

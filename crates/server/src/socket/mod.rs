@@ -3,6 +3,7 @@
 //! One task for each socket, with small buffers: ten thousand idle ones cost a few KiB each. What it sends comes from its
 //! [mailbox](crate::hub::Mailbox), or from the log while it is behind.
 
+mod recordings;
 mod requests;
 mod session;
 mod streams;

@@ -7,10 +7,11 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt, SinkExt};
 use serde_json::Value;
 use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout};
-use voxpost_proto::ErrorCode;
 use voxpost_proto::api::User;
 use voxpost_proto::socket::{ClientMessage, ServerMessage};
+use voxpost_proto::{BinaryKind, BinaryMessage, ErrorCode};
 
+use super::recordings::{Outgoing, SocketRecordings};
 use super::requests::{self, TypingRate};
 use super::streams::{Step, Streams};
 use crate::app::App;
@@ -89,6 +90,7 @@ pub(super) async fn run(app: App, caller: Caller, ticket: Ticket, socket: WebSoc
         nonsense: 0,
         unanswered: 0,
         turn: 0,
+        recordings: None,
     };
     let end = tokio::select! {
         end = session.serve() => end,
@@ -109,6 +111,8 @@ struct Session {
     nonsense: u8,
     unanswered: u8,
     turn: u8,
+    /// Made when the first recording is asked for.
+    recordings: Option<Box<SocketRecordings>>,
 }
 
 /// The parts of a session that only a live one needs.
@@ -204,6 +208,13 @@ impl Session {
 
     /// One thing of a live socket: send what waits, or wait for either side.
     async fn step(&mut self, live: &mut Live, mut alarm: Pin<&mut Sleep>) -> Result<(), End> {
+        if self.recordings.is_some() && self.send_recordings().await? {
+            self.turn += 1;
+            if self.turn < TURN {
+                return Ok(());
+            }
+            return self.give_turn(live).await;
+        }
         match self.ticket.mailbox.next() {
             Next::Send(item) => {
                 self.send_item(item).await?;
@@ -226,23 +237,29 @@ impl Session {
                     alarm.as_mut().reset(live.next_ping);
                 }
                 // Nothing is read while what came before has no place yet: the client feels it and sends more slowly.
-                let full = live.streams.is_full();
+                let may_read = !live.streams.is_full() && self.may_read();
                 let message = tokio::select! {
                     () = self.ticket.mailbox.changed() => return Ok(()),
                     step = live.streams.next() => return self.stream(step).await,
-                    message = self.socket.recv(), if !full => message,
+                    message = self.socket.recv(), if may_read => message,
+                    () = paused(self.recordings.as_deref()), if !may_read => return Ok(()),
                     () = alarm => return self.tick(live).await,
                 };
                 return self.hear(live, message).await;
             }
         }
-        // Much to send: flush, then hear the client and look at the clock all the same.
+        self.give_turn(live).await
+    }
+
+    /// Much to send: flush, then hear the client and look at the clock all the same.
+    async fn give_turn(&mut self, live: &mut Live) -> Result<(), End> {
         self.turn = 0;
         self.flush().await?;
         if let Some(step) = live.streams.next().now_or_never() {
             self.stream(step).await?;
         }
         if !live.streams.is_full()
+            && self.may_read()
             && let Some(message) = self.socket.recv().now_or_never()
         {
             self.hear(live, message).await?;
@@ -260,10 +277,18 @@ impl Session {
     ) -> Result<(), End> {
         match self.heard(message)? {
             None => Ok(()),
-            Some(Heard::Binary(bytes)) => match live.streams.take(&bytes) {
-                Ok(()) => Ok(()),
-                Err(error) => self.refuse(None, &error).await,
-            },
+            Some(Heard::Binary(bytes)) => {
+                let taken = match (BinaryMessage::parse(&bytes), &mut self.recordings) {
+                    (Ok(message), Some(recordings)) if message.kind != BinaryKind::UploadChunk => {
+                        recordings.packets(&self.app, self.caller, &bytes)
+                    }
+                    _ => live.streams.take(&bytes),
+                };
+                match taken {
+                    Ok(()) => Ok(()),
+                    Err(error) => self.refuse(None, &error).await,
+                }
+            }
             Some(Heard::Text(text)) => {
                 let answer: Boxed<'_, ()> = Box::pin(self.answer(live, text));
                 answer.await
@@ -300,6 +325,7 @@ impl Session {
                 let rate = &mut live.typing;
                 requests::typing(&self.app, self.caller, &live.user, rate, conversation_id, kind).await
             }
+            message => return self.answer_recording(message, request.reference).await,
         };
         match (done, request.reference) {
             (Ok(()), None) => Ok(()),
@@ -310,6 +336,48 @@ impl Session {
             // Whoever asks for no answer to something passing need not hear that it was too often.
             (Err(error), None) if error.code() == ErrorCode::RateLimited => Ok(()),
             (Err(error), reference) => self.refuse(reference, &error).await,
+        }
+    }
+
+    /// A request about a recording that is made, or heard, on this socket.
+    async fn answer_recording(
+        &mut self,
+        message: ClientMessage,
+        reference: Option<Value>,
+    ) -> Result<(), End> {
+        let mailbox = &self.ticket.mailbox;
+        let recordings = self
+            .recordings
+            .get_or_insert_with(|| Box::new(SocketRecordings::new(mailbox.clone())));
+        match recordings.answer(&self.app, self.caller, message).await {
+            Ok(answer) => self.say(&answer.with_reference(reference)).await,
+            Err(error) => self.refuse(reference, &error).await,
+        }
+    }
+
+    /// Sends what recordings have to say; whether that was anything.
+    async fn send_recordings(&mut self) -> Result<bool, End> {
+        let Some(recordings) = &mut self.recordings else {
+            return Ok(false);
+        };
+        let next: Pin<Box<dyn Future<Output = Vec<Outgoing>> + Send + '_>> =
+            Box::pin(recordings.next(&self.app));
+        let outgoing = next.await;
+        let any = !outgoing.is_empty();
+        for message in outgoing {
+            match message {
+                Outgoing::Text(message) => self.say(&message).await?,
+                Outgoing::Binary(bytes) => self.write(Message::Binary(bytes)).await?,
+            }
+        }
+        Ok(any)
+    }
+
+    /// Whether the client may be read: who sends recordings too fast waits.
+    fn may_read(&mut self) -> bool {
+        match &mut self.recordings {
+            Some(recordings) => recordings.may_read(),
+            None => true,
         }
     }
 
@@ -480,6 +548,15 @@ async fn unless_closed(
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         },
         goodbye = ticket.mailbox.closed() => Err(End::Close(goodbye)),
+    }
+}
+
+/// Returns when a client that was too fast may be read again.
+async fn paused(recordings: Option<&SocketRecordings>) {
+    match recordings {
+        Some(recordings) => recordings.paused().await,
+        // It is an upload that is full, and that wakes by itself.
+        None => std::future::pending().await,
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Sound {
     pub(crate) id: Uuid,
     pub(crate) audio_key: Option<String>,
     pub(crate) staging: Option<String>,
+    /// A recording that has just ended: its object may not be stored yet, its log has it all.
+    pub(crate) in_log: bool,
 }
 
 /// What the database itself finds wrong; empty when nothing is.
@@ -40,9 +42,12 @@ pub(crate) async fn gaps(c: &mut Conn) -> sqlx::Result<Vec<String>> {
 
 /// Every message with its files.
 pub(crate) async fn sounds(c: &mut Conn) -> sqlx::Result<Vec<Sound>> {
-    sqlx::query_as("SELECT id, audio_key, staging FROM messages")
-        .fetch_all(c)
-        .await
+    sqlx::query_as(
+        "SELECT m.id, m.audio_key, m.staging, r.message_id IS NOT NULL AS in_log FROM messages m
+         LEFT JOIN recordings r ON r.message_id = m.id AND r.state = 'finished'",
+    )
+    .fetch_all(c)
+    .await
 }
 
 /// The messages whose object is in a folder, with its key.

@@ -7,7 +7,7 @@ use voxpost_proto::Timestamp;
 use super::Conn;
 use super::deletions;
 use super::events::{self, EventType, NewEvent};
-use super::{playback, renditions};
+use super::{playback, recordings, renditions};
 
 /// A row of `messages` with its sender's names.
 #[derive(Clone, Debug, Default, FromRow)]
@@ -252,6 +252,66 @@ pub(crate) async fn publish_processed(
     Ok(Published::At(seq))
 }
 
+/// Publishes a recording at its first durable packet; it is lost when it is published or finished already.
+pub(crate) async fn publish_live(c: &mut Conn, id: Uuid, now: Timestamp) -> sqlx::Result<Published> {
+    let Some(mut row) = by_id(c, id)
+        .await?
+        .filter(|row| row.state == "recording" && row.seq.is_none())
+    else {
+        return Ok(Published::Lost);
+    };
+    let Some(seq) = next_seq(c, row.conversation_id, row.sender_id, now).await? else {
+        return Ok(Published::Refused);
+    };
+    sqlx::query("UPDATE messages SET seq = $2, version = version + 1 WHERE id = $1")
+        .bind(id)
+        .bind(seq)
+        .execute(&mut *c)
+        .await?;
+    row.seq = Some(seq);
+    tell(c, EventType::MessageCreated, &row, now).await?;
+    Ok(Published::At(seq))
+}
+
+/// Makes a recording ready: published now, or, when it was live, told to have changed.
+pub(crate) async fn publish_recorded(
+    c: &mut Conn,
+    row: &mut MessageRow,
+    now: Timestamp,
+) -> sqlx::Result<Published> {
+    let present = by_id(c, row.id).await?.filter(|row| row.state == "recording");
+    let Some(present) = present else {
+        return Ok(Published::Lost);
+    };
+    let (seq, news) = match present.seq {
+        Some(seq) => (seq, EventType::MessageUpdated),
+        None => match next_seq(c, row.conversation_id, row.sender_id, now).await? {
+            Some(seq) => (seq, EventType::MessageCreated),
+            None => return Ok(Published::Refused),
+        },
+    };
+    row.seq = Some(seq);
+    row.version = present.version + 1;
+    sqlx::query(
+        "UPDATE messages SET seq = $2, version = $3, state = 'ready', duration_ms = $4, missing_ms = $5, audio_key = $6,
+             audio_bytes = $7, audio_sha256 = $8, source_type = $9, transcoded = 0
+         WHERE id = $1",
+    )
+    .bind(row.id)
+    .bind(seq)
+    .bind(row.version)
+    .bind(row.duration_ms)
+    .bind(row.missing_ms)
+    .bind(&row.audio_key)
+    .bind(row.audio_bytes)
+    .bind(&row.audio_sha256)
+    .bind(&row.source_type)
+    .execute(&mut *c)
+    .await?;
+    tell(c, news, row, now).await?;
+    Ok(Published::At(seq))
+}
+
 /// Everything that was accepted and not finished, oldest first.
 pub(crate) async fn in_processing(c: &mut Conn) -> sqlx::Result<Vec<MessageRow>> {
     sqlx::query_as(select!("WHERE m.state = 'processing' ORDER BY m.created_at"))
@@ -359,6 +419,7 @@ pub(crate) async fn delete(c: &mut Conn, row: &MessageRow, now: Timestamp) -> sq
     .execute(&mut *c)
     .await?;
     playback::forget_message(c, row.id).await?;
+    recordings::forget(c, row.id).await?;
     if let Some(key) = &row.audio_key {
         deletions::add(c, key, now).await?;
     }

@@ -18,6 +18,7 @@ pub(crate) mod messages;
 mod open;
 pub(crate) mod playback;
 pub(crate) mod presigned;
+pub(crate) mod recordings;
 pub(crate) mod renditions;
 pub(crate) mod sessions;
 pub(crate) mod stays;

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use uuid::Uuid;
 use voxpost_proto::Problem;
 
 use super::own;
@@ -20,25 +21,30 @@ use crate::store::{accounts, messages, playback, sessions, stays, uploads};
 )]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<StatusCode> {
     let user_id = caller.user_id;
-    let ended = app
+    let (ended, deleted): (_, Vec<Uuid>) = app
         .store
         .write(move |c| {
             Box::pin(async move {
                 let row = own(c, caller).await?;
                 let now = clock::now();
-                for message in messages::of_sender(c, user_id).await? {
-                    messages::delete(c, &message, now).await?;
+                let own = messages::of_sender(c, user_id).await?;
+                for message in &own {
+                    messages::delete(c, message, now).await?;
                 }
                 playback::forget_person(c, user_id).await?;
                 let ended = uploads::forget_person(c, user_id).await?;
                 accounts::blank(c, &row, now).await?;
                 stays::end_all(c, user_id, now).await?;
                 sessions::delete_others(c, user_id, None).await?;
-                Ok::<_, ApiError>(ended)
+                let deleted = own.iter().map(|message| message.id).collect();
+                Ok::<_, ApiError>((ended, deleted))
             })
         })
         .await?;
     crate::uploads::discard(&app, &ended).await;
+    for id in deleted {
+        app.recordings.forget(id);
+    }
     app.sessions.revoke(Revoked::User(user_id));
     app.ingest.to_delete.notify_one();
     Ok(StatusCode::NO_CONTENT)

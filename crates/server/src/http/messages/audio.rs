@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
@@ -23,6 +24,7 @@ use crate::blob::BlobError;
 use crate::domain::access::Action;
 use crate::error::{ApiError, ApiResult};
 use crate::http::extract::{Path, Query};
+use crate::live::{self, Canonical};
 use crate::store::messages::MessageRow;
 use crate::store::renditions::Made;
 use crate::{access, clock, render, renditions};
@@ -75,10 +77,24 @@ pub(crate) async fn audio(State(app): State<App>, mut parts: Parts) -> ApiResult
         let mut c = app.store.read().await?;
         access::message(&mut c, user_id, id, Action::See).await?.0
     };
-    let canonical = canonical(&row).ok_or_else(ApiError::not_found)?;
     let rendition = negotiate(&wanted, &parts.headers)?;
+    if row.state == "recording" {
+        return growing(&app, &parts.method, user_id, id, rendition).await;
+    }
+    let canonical = canonical(&row).ok_or_else(ApiError::not_found)?;
     if rendition == Rendition::Ogg {
-        return answer(&app, &parts, id, rendition, &canonical).await;
+        return match answer(&app, &parts, id, rendition, &canonical).await {
+            // Of a recording that ended just now.
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                live::ensure_stored(&app, id).await?;
+                answer(&app, &parts, id, rendition, &canonical).await
+            }
+            answered => answered,
+        };
+    }
+    // What is made of it is made of its object.
+    if app.recordings.file(id).is_some() {
+        live::ensure_stored(&app, id).await?;
     }
     let made = renditions::get(&app, id, &canonical.key, rendition).await?;
     match answer(&app, &parts, id, rendition, &made).await {
@@ -101,6 +117,10 @@ async fn answer(
 ) -> ApiResult<Response> {
     let len = u64::try_from(made.bytes).map_err(ApiError::internal)?;
     let etag = format!("\"{}\"", made.sha256);
+    let source = match app.recordings.file(id).filter(|_| rendition == Rendition::Ogg) {
+        Some(file) => Source::File(file),
+        None => Source::Object(&made.key),
+    };
     let mut response = match selection(parts, &etag, len) {
         None => StatusCode::NOT_MODIFIED.into_response(),
         Some(Selection::Unsatisfiable) => {
@@ -110,14 +130,15 @@ async fn answer(
         }
         Some(_)
             if parts.method == Method::GET
+                && matches!(source, Source::Object(_))
                 && let Some(link) = app.blobs.redirect(&made.key, &file_name(id, rendition)).await? =>
         {
             return Ok(elsewhere(&link));
         }
-        Some(Selection::Whole) => send(app, &parts.method, &made.key, 0..len).await?,
+        Some(Selection::Whole) => send(app, &parts.method, &source, 0..len).await?,
         Some(Selection::Part(part)) => {
             let content_range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
-            let mut response = send(app, &parts.method, &made.key, part).await?;
+            let mut response = send(app, &parts.method, &source, part).await?;
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             insert(&mut response, header::CONTENT_RANGE, &content_range);
             response
@@ -236,7 +257,52 @@ fn selection(parts: &Parts, etag: &str, len: u64) -> Option<Selection> {
     })
 }
 
-async fn send(app: &App, method: &Method, key: &str, range: Range<u64>) -> ApiResult<Response> {
+/// The sound of a recording that is not finished: chunked, without length and ranges, and kept by nobody.
+async fn growing(
+    app: &App,
+    method: &Method,
+    user_id: Uuid,
+    id: Uuid,
+    rendition: Rendition,
+) -> ApiResult<Response> {
+    if rendition != Rendition::Ogg {
+        return Err(ApiError::new(
+            ErrorCode::NotAcceptable,
+            "While it is recorded this sound is available as `ogg` alone.",
+        ));
+    }
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from_stream(live::growing(app, user_id, id).await?)
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    let media_type = HeaderValue::from_static(rendition.media_type());
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-store"),
+    );
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    let name = format!("inline; filename=\"voice-{id}.ogg\"");
+    insert(&mut response, header::CONTENT_DISPOSITION, &name);
+    Ok(response)
+}
+
+/// Where the bytes of a sound are.
+enum Source<'a> {
+    Object(&'a str),
+    /// Of a recording that is finished and not stored yet.
+    File(Arc<Canonical>),
+}
+
+async fn send(app: &App, method: &Method, source: &Source<'_>, range: Range<u64>) -> ApiResult<Response> {
     let len = range.end - range.start;
     let body = if method == Method::HEAD {
         Body::empty()
@@ -244,11 +310,21 @@ async fn send(app: &App, method: &Method, key: &str, range: Range<u64>) -> ApiRe
         // The first piece is read before the status is sent, so that a sound that is gone is an error and not a cut.
         let first = range.start..range.end.min(range.start + AT_ONCE);
         let rest = first.end..range.end;
-        let first = app.blobs.read(key, first).await.map_err(unreadable)?;
-        if rest.is_empty() {
-            Body::from(first)
-        } else {
-            Body::from_stream(stream::iter([Ok(first)]).chain(app.blobs.stream(key, rest)))
+        match source {
+            Source::Object(key) => {
+                let first = app.blobs.read(key, first).await.map_err(unreadable)?;
+                if rest.is_empty() {
+                    Body::from(first)
+                } else {
+                    Body::from_stream(stream::iter([Ok(first)]).chain(app.blobs.stream(key, rest)))
+                }
+            }
+            Source::File(file) => {
+                let (file, end) = (Arc::clone(file), range.end);
+                let pieces = stream::iter(range.step_by(AT_ONCE as usize))
+                    .map(move |from| file.read(from..end.min(from + AT_ONCE)));
+                Body::from_stream(pieces)
+            }
         }
     };
     let mut response = Response::new(body);

@@ -26,7 +26,7 @@ pub(crate) async fn audio_url(
 ) -> ApiResult<Json<AudioUrl>> {
     let mut c = app.store.read().await?;
     let (row, _) = access::message(&mut c, caller.user_id, id, Action::See).await?;
-    if row.audio_key.is_none() {
+    if row.audio_key.is_none() && row.state != "recording" {
         return Err(ApiError::not_found());
     }
     let expires_at = clock::now().plus_millis(render::URL_MS);

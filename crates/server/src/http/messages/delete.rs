@@ -37,6 +37,7 @@ pub(crate) async fn delete(
             })
         })
         .await?;
+    app.recordings.forget(id);
     app.ingest.to_delete.notify_one();
     Ok(StatusCode::NO_CONTENT)
 }

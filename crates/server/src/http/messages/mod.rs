@@ -4,6 +4,7 @@ pub(super) mod audio;
 pub(super) mod audio_url;
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod finish;
 mod form;
 pub(super) mod get;
 pub(super) mod list;

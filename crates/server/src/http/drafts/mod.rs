@@ -1,0 +1,3 @@
+//! Recordings that were interrupted.
+
+pub(super) mod list;

@@ -1,0 +1,262 @@
+//! Recordings and their log of packets.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+use voxpost_proto::Timestamp;
+
+use super::Conn;
+
+/// A row of `recordings`.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct RecordingRow {
+    pub(crate) message_id: Uuid,
+    pub(crate) sender_id: Uuid,
+    /// `recording`, `draft`, `finished`, `stored`.
+    pub(crate) state: String,
+    pub(crate) token_hash: Vec<u8>,
+    pub(crate) node: Uuid,
+    pub(crate) live: bool,
+    pub(crate) channels: i64,
+    pub(crate) pre_skip: i64,
+    pub(crate) frame_samples: i64,
+    pub(crate) first_sequence: i64,
+    pub(crate) packets: Option<i64>,
+    pub(crate) end_samples: Option<i64>,
+    pub(crate) changed_at: i64,
+}
+
+impl RecordingRow {
+    /// Whether more packets may come.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state.as_str(), "recording" | "draft")
+    }
+}
+
+/// Consecutive packets.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct LogRow {
+    pub(crate) first_sequence: i64,
+    pub(crate) packet_count: i64,
+    pub(crate) samples: i64,
+    pub(crate) packets: Vec<u8>,
+}
+
+/// A run of the log without its packets.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct LogRun {
+    pub(crate) first_sequence: i64,
+    pub(crate) packet_count: i64,
+    pub(crate) samples: i64,
+}
+
+pub(crate) async fn insert(c: &mut Conn, row: &RecordingRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO recordings (message_id, sender_id, state, token_hash, node, live, channels, pre_skip, frame_samples,
+             first_sequence, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(row.message_id)
+    .bind(row.sender_id)
+    .bind(&row.state)
+    .bind(&row.token_hash)
+    .bind(row.node)
+    .bind(row.live)
+    .bind(row.channels)
+    .bind(row.pre_skip)
+    .bind(row.frame_samples)
+    .bind(row.first_sequence)
+    .bind(row.changed_at)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn by_id(c: &mut Conn, message_id: Uuid) -> sqlx::Result<Option<RecordingRow>> {
+    sqlx::query_as("SELECT * FROM recordings WHERE message_id = $1")
+        .bind(message_id)
+        .fetch_optional(c)
+        .await
+}
+
+/// Those in a state, oldest first.
+pub(crate) async fn in_state(c: &mut Conn, state: &str) -> sqlx::Result<Vec<RecordingRow>> {
+    sqlx::query_as("SELECT * FROM recordings WHERE state = $1 ORDER BY changed_at")
+        .bind(state)
+        .fetch_all(c)
+        .await
+}
+
+/// A person's drafts, newest first.
+pub(crate) async fn drafts(c: &mut Conn, sender_id: Uuid, limit: i64) -> sqlx::Result<Vec<RecordingRow>> {
+    sqlx::query_as(
+        "SELECT * FROM recordings WHERE sender_id = $1 AND state = 'draft' ORDER BY message_id DESC LIMIT $2",
+    )
+    .bind(sender_id)
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
+/// Drafts from before `then`.
+pub(crate) async fn old_drafts(c: &mut Conn, then: Timestamp, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar("SELECT message_id FROM recordings WHERE state = 'draft' AND changed_at < $1 LIMIT $2")
+        .bind(then.millis())
+        .bind(limit)
+        .fetch_all(c)
+        .await
+}
+
+/// How many recordings of a person are going on.
+pub(crate) async fn count_open(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM recordings WHERE sender_id = $1 AND state = 'recording'")
+        .bind(sender_id)
+        .fetch_one(c)
+        .await
+}
+
+/// Lets `node` write an open recording, with a new token if one is given; false when it is not open.
+pub(crate) async fn take_over(
+    c: &mut Conn,
+    message_id: Uuid,
+    node: Uuid,
+    token_hash: Option<&[u8]>,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE recordings SET state = 'recording', node = $2, token_hash = COALESCE($3, token_hash), changed_at = $4
+         WHERE message_id = $1 AND state IN ('recording', 'draft')",
+    )
+    .bind(message_id)
+    .bind(node)
+    .bind(token_hash)
+    .bind(now.millis())
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Turns a recording of this node into a draft; false when it is none any more.
+pub(crate) async fn make_draft(
+    c: &mut Conn,
+    message_id: Uuid,
+    node: Uuid,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE recordings SET state = 'draft', changed_at = $3
+         WHERE message_id = $1 AND node = $2 AND state = 'recording'",
+    )
+    .bind(message_id)
+    .bind(node)
+    .bind(now.millis())
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether `node` may append to a recording.
+pub(crate) async fn may_append(c: &mut Conn, message_id: Uuid, node: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM recordings WHERE message_id = $1 AND node = $2 AND state = 'recording')",
+    )
+    .bind(message_id)
+    .bind(node)
+    .fetch_one(c)
+    .await
+}
+
+pub(crate) async fn append(c: &mut Conn, message_id: Uuid, row: &LogRow) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO recording_log (message_id, first_sequence, packet_count, samples, packets)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(message_id)
+    .bind(row.first_sequence)
+    .bind(row.packet_count)
+    .bind(row.samples)
+    .bind(&row.packets)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// What is in the log, without the packets.
+pub(crate) async fn runs(c: &mut Conn, message_id: Uuid) -> sqlx::Result<Vec<LogRun>> {
+    sqlx::query_as(
+        "SELECT first_sequence, packet_count, samples FROM recording_log WHERE message_id = $1 ORDER BY first_sequence",
+    )
+    .bind(message_id)
+    .fetch_all(c)
+    .await
+}
+
+/// Runs that reach to `sequence` or beyond, in order.
+pub(crate) async fn log_from(
+    c: &mut Conn,
+    message_id: Uuid,
+    sequence: u32,
+    limit: i64,
+) -> sqlx::Result<Vec<LogRow>> {
+    sqlx::query_as(
+        "SELECT first_sequence, packet_count, samples, packets FROM recording_log
+         WHERE message_id = $1 AND first_sequence + packet_count > $2 ORDER BY first_sequence LIMIT $3",
+    )
+    .bind(message_id)
+    .bind(i64::from(sequence))
+    .bind(limit)
+    .fetch_all(c)
+    .await
+}
+
+/// Ends an open recording; false when it is not open.
+pub(crate) async fn finish(
+    c: &mut Conn,
+    message_id: Uuid,
+    packets: i64,
+    end_samples: i64,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE recordings SET state = 'finished', packets = $2, end_samples = $3, changed_at = $4
+         WHERE message_id = $1 AND state IN ('recording', 'draft')",
+    )
+    .bind(message_id)
+    .bind(packets)
+    .bind(end_samples)
+    .bind(now.millis())
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The object is stored: the log goes, and the sound waits to be measured. False when the message was deleted meanwhile.
+pub(crate) async fn stored(c: &mut Conn, message_id: Uuid, now: Timestamp) -> sqlx::Result<bool> {
+    let done = sqlx::query("UPDATE messages SET analysis = 'pending' WHERE id = $1 AND state = 'ready'")
+        .bind(message_id)
+        .execute(&mut *c)
+        .await?;
+    sqlx::query("UPDATE recordings SET state = 'stored', changed_at = $2 WHERE message_id = $1")
+        .bind(message_id)
+        .bind(now.millis())
+        .execute(&mut *c)
+        .await?;
+    forget_log(c, message_id).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Everything of a message that is deleted.
+pub(crate) async fn forget(c: &mut Conn, message_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM recordings WHERE message_id = $1")
+        .bind(message_id)
+        .execute(&mut *c)
+        .await?;
+    forget_log(c, message_id).await
+}
+
+async fn forget_log(c: &mut Conn, message_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM recording_log WHERE message_id = $1")
+        .bind(message_id)
+        .execute(c)
+        .await?;
+    Ok(())
+}
