@@ -51,13 +51,12 @@ fn run(name: &str, reports: &[[u64; 4]]) -> Value {
     let steps: Vec<usize> = reports
         .iter()
         .map(|&[now_ms, acked_bytes, backlog_ms, rtt_ms]| {
-            let changed = rate.handle_report(&RateReport {
+            rate.handle_report(&RateReport {
                 now_ms,
                 acked_bytes,
                 backlog_ms,
                 rtt_ms,
             });
-            let _ = changed;
             rate.index()
         })
         .collect();
@@ -104,13 +103,12 @@ fn link(seconds: u64, rtt: u64, rate_at: impl Fn(u64) -> u64) -> Vec<[u64; 4]> {
             .map_or(0, |(at, _)| *at);
         let report = [now, through_bits / 8, now - heard + rtt, rtt];
         let [now_ms, acked_bytes, backlog_ms, rtt_ms] = report;
-        let changed = rate.handle_report(&RateReport {
+        rate.handle_report(&RateReport {
             now_ms,
             acked_bytes,
             backlog_ms,
             rtt_ms,
         });
-        let _ = changed;
         reports.push(report);
     }
     reports

@@ -57,6 +57,8 @@ const ENDPOINTS: &[(&str, &str, For)] = &[
     ("GET", "/v1/messages/{id}/audio", For::Insiders),
     ("HEAD", "/v1/messages/{id}/audio", For::Insiders),
     ("POST", "/v1/messages/{id}/audio-url", For::Insiders),
+    ("POST", "/v1/messages/{id}/finish", For::Insiders),
+    ("GET", "/v1/drafts", For::Oneself),
     ("GET", "/v1/messages/{id}/waveform", For::Insiders),
     ("GET", "/v1/messages/{id}/playback", For::Insiders),
     ("PUT", "/v1/messages/{id}/playback", For::Insiders),

@@ -15,6 +15,7 @@ use std::fs;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path as FilePath;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -136,6 +137,11 @@ impl Blobs {
                 done.map_err(io::Error::other)?
             }
         }
+    }
+
+    /// Stores what an unnamed file of this many bytes holds. It is durable when this returns.
+    pub(crate) async fn put_file(&self, key: &str, file: Arc<fs::File>, len: u64) -> Result<(), BlobError> {
+        self.put(key, Data::File(file), len).await
     }
 
     /// Stores bytes, as a message's lane would.

@@ -38,7 +38,7 @@ const RESUMING: usize = 4;
 /// The machinery of ingest.
 pub(crate) struct Ingest {
     pub(crate) spooler: Spooler,
-    pub(crate) light: Lane,
+    light: Lane,
     heavy: Lane,
     pub(crate) temporary: PathBuf,
     pub(crate) staging: Staging,

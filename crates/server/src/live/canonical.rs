@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -163,7 +164,7 @@ impl HashedFile {
 
     pub(crate) fn done(self, length: Length) -> Canonical {
         Canonical {
-            file: self.file,
+            file: Arc::new(self.file),
             size_bytes: self.len,
             sha256: render::hex(&self.hash.finalize()),
             length,
@@ -187,7 +188,7 @@ impl Write for HashedFile {
 /// The whole canonical sound in an unnamed file. It need not be durable: the log is.
 #[derive(Debug)]
 pub(crate) struct Canonical {
-    file: File,
+    file: Arc<File>,
     pub(crate) size_bytes: u64,
     /// Lower-case hex.
     pub(crate) sha256: String,
@@ -203,24 +204,8 @@ impl Canonical {
         Ok(bytes.into())
     }
 
-    /// Reads it from the start.
-    pub(crate) fn reader(&self) -> impl io::Read + '_ {
-        FileReader {
-            file: &self.file,
-            at: 0,
-        }
-    }
-}
-
-struct FileReader<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl io::Read for FileReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
+    /// The file itself, for the object store. Reading it moves no position that anybody relies on.
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 }

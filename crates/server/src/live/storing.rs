@@ -68,13 +68,7 @@ pub(crate) async fn ensure_stored(app: &App, id: Uuid) -> ApiResult<()> {
         None => again(app, id, &row).await?,
     };
     let key = blob::message_key(id);
-    let (owner, stored) = (app.clone(), key.clone());
-    let put = move || owner.blobs.put_file_blocking(&stored, &mut file.reader());
-    app.ingest
-        .light
-        .run(put)
-        .await?
-        .ok_or_else(|| ApiError::internal("a put panicked"))??;
+    app.blobs.put_file(&key, file.file(), file.size_bytes).await?;
     app.store
         .write(move |c| {
             Box::pin(async move {
