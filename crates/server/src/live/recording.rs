@@ -290,10 +290,13 @@ impl Recording {
                 .receiver
                 .handle_durable(packet.sequence..packet.sequence + 1);
         }
-        if let Some(sequence) = state.receiver.poll_ack()
-            && let Some(owner) = &state.owner
-        {
-            owner.outlet.ack(owner.handle, sequence);
+        let acked = state.receiver.poll_ack();
+        if let Some(owner) = &state.owner {
+            match acked {
+                Some(sequence) => owner.outlet.ack(owner.handle, sequence),
+                // There is room again for who was not read.
+                None => owner.outlet.wake(),
+            }
         }
         drop(state);
         self.changed.send_modify(|count| *count += 1);

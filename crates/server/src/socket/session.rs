@@ -208,12 +208,9 @@ impl Session {
 
     /// One thing of a live socket: send what waits, or wait for either side.
     async fn step(&mut self, live: &mut Live, mut alarm: Pin<&mut Sleep>) -> Result<(), End> {
-        if self.recordings.is_some() && self.send_recordings().await? {
+        if self.turn < TURN && self.send_recordings().await? {
             self.turn += 1;
-            if self.turn < TURN {
-                return Ok(());
-            }
-            return self.give_turn(live).await;
+            return Ok(());
         }
         match self.ticket.mailbox.next() {
             Next::Send(item) => {
@@ -230,6 +227,8 @@ impl Session {
                 return Ok(());
             }
             Next::Close(goodbye) => return Err(End::Close(goodbye)),
+            // There may be more of a recording.
+            Next::Wait if self.turn >= TURN => {}
             Next::Wait => {
                 self.flush().await?;
                 self.turn = 0;
