@@ -27,6 +27,7 @@ build: setup ## Build the release binary: target/release/voxpost
 test: setup-test ## All tests: Rust, end to end on the built binary, web, browser
 	@$(TIMED) "rust tests: build" cargo test --locked --workspace $(ALL) --no-run
 	@$(TIMED) "rust tests, end to end included" cargo test --locked --workspace $(ALL) --no-fail-fast
+	@VOXPOST_BIN=$(ABSBIN) $(TIMED) "uploads: tus clients of others" npm --prefix tests/tus test
 	@$(TIMED) "web: types" npm --prefix web run types
 	@$(TIMED) "web: unit tests" npm --prefix web test
 	@VOXPOST_BIN=$(ABSBIN) $(TIMED) "browser: two people talk" npm --prefix web run e2e

@@ -143,3 +143,15 @@ if [ "$mode" = test ] || [ "$mode" = bench-loss ]; then
     touch web/node_modules/.package-lock.json
   fi
 fi
+if [ "$mode" = test ]; then
+  # Clients of other people, as they are, against the server's uploads.
+  if [ ! tests/tus/node_modules/.package-lock.json -nt tests/tus/package-lock.json ]; then
+    npm --prefix tests/tus ci --no-audit --no-fund
+    touch tests/tus/node_modules/.package-lock.json
+  fi
+  if [ ! tests/tus/.venv/.installed -nt tests/tus/requirements.txt ]; then
+    python3 -m venv tests/tus/.venv
+    tests/tus/.venv/bin/pip install -q --disable-pip-version-check -r tests/tus/requirements.txt
+    touch tests/tus/.venv/.installed
+  fi
+fi

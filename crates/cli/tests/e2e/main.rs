@@ -30,6 +30,7 @@ mod serving;
 mod slow_consumer;
 mod socket_rules;
 mod storm;
+mod uploads;
 
 use voxpost_testkit::{Server, ServerOptions};
 
