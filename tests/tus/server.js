@@ -14,7 +14,7 @@ export async function stage() {
   const binary = process.env.VOXPOST_BIN;
   if (!binary) throw new Error("Set VOXPOST_BIN to the voxpost binary to test (an absolute path).");
   const data = mkdtempSync(join(tmpdir(), "voxpost-tus-"));
-  const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", join(data, "data"), "--patience-ms", "60000"];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", join(data, "data"), "--patience-ms", "60000", "--log", "warn"];
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const base = await new Promise((resolve, reject) => {
