@@ -319,7 +319,7 @@ async fn read_bounded(mut answer: Response) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-async fn refusal(answer: Response) -> Error {
+pub(crate) async fn refusal(answer: Response) -> Error {
     let status = answer.status();
     let url = answer.url().clone();
     let retry_after = retry_after(answer.headers());

@@ -35,13 +35,15 @@
 mod calls;
 mod client;
 mod error;
+mod files;
 mod playback;
 mod player;
 mod retry;
 mod socket;
 mod tls;
+mod uploads;
 
-pub use calls::{AudioFormat, AudioSource, Download, Health, Outgoing, Sent};
+pub use calls::{AudioFormat, Download, Health, Outgoing, Sent};
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use playback::{Listening, PlaybackJournals, Told};
@@ -49,6 +51,7 @@ pub use player::{VoicePlayer, VoicePlayerStats};
 pub use retry::RetryPolicy;
 pub use socket::{Subscription, Update};
 pub use tls::{Fingerprint, InvalidFingerprint};
+pub use uploads::{AudioSource, UploadJournals};
 pub use voxpost_proto::api::*;
 pub use voxpost_proto::playback::{Action, Heard, Offer, Origin, Resume};
 pub use voxpost_proto::socket::{Change, Ephemeral, Event, SyncPage};

@@ -39,6 +39,14 @@ impl RetryPolicy {
         longest_retry_after: Duration::ZERO,
     };
 
+    /// For an upload that has begun: as long as a train is in a tunnel, about four minutes without progress.
+    pub const PATIENT: Self = Self {
+        attempts: 30,
+        first: Duration::from_millis(250),
+        longest: Duration::from_secs(10),
+        longest_retry_after: Duration::from_secs(60),
+    };
+
     /// For a connection that is wanted for good.
     pub const FOREVER: Self = Self {
         attempts: u32::MAX,

@@ -10,6 +10,7 @@ mod process;
 mod report;
 mod sockets;
 mod subject;
+mod upload;
 mod wire;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ Examples:
   voxpost bench ingest --seconds 30 --connections 64 --dir /var/tmp --json
   voxpost bench socket --sockets 10000
   voxpost bench playback --listeners 10000 --every 10
+  voxpost bench upload --tus http://127.0.0.1:1081/files --put http://127.0.0.1:8081/dav     beside other servers
   voxpost bench ingest --url http://staging.example:8080     latency and throughput; memory only of a server of its own
 
 The generator shares the machine with the server. The figures of docs/benchmarks.md come from these commands.";
@@ -42,6 +44,8 @@ enum What {
     Ingest(IngestArgs),
     /// Memory of idle sockets, and how long one event takes to reach them all.
     Socket(SocketArgs),
+    /// Resumable uploads of several sizes: throughput, latency, processor time, memory; beside other servers.
+    Upload(UploadArgs),
     /// Reports of where listeners are, their latency, and the events that they cause.
     Playback(PlaybackArgs),
 }
@@ -129,10 +133,51 @@ struct PlaybackArgs {
     subject: SubjectArgs,
 }
 
+#[derive(Args)]
+struct UploadArgs {
+    /// Sizes of the files, in bytes.
+    #[arg(long, value_delimiter = ',', default_values_t = [256 << 10, 1 << 20, 100 << 20],
+        value_parser = clap::value_parser!(u32).range(4096..=1 << 30), value_name = "BYTES,…")]
+    sizes: Vec<u32>,
+
+    /// How many connections upload at the same time.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64],
+        value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N,…")]
+    connections: Vec<u32>,
+
+    /// How often each load is repeated, taking turns with the other servers; the table has the medians.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), value_name = "N")]
+    rounds: u32,
+
+    /// Make messages of the uploads, which goes through ingest and into the object store; otherwise they are kept and deleted.
+    #[arg(long)]
+    send: bool,
+
+    /// Another tus server to measure beside this one: where uploads are made.
+    #[arg(long, value_name = "URL")]
+    tus: Option<String>,
+
+    /// Its process on this machine, for its memory and processor time.
+    #[arg(long, requires = "tus", value_name = "PID")]
+    tus_pid: Option<u32>,
+
+    /// A server to measure beside this one that takes files by PUT below this address (WebDAV).
+    #[arg(long, value_name = "URL")]
+    put: Option<String>,
+
+    /// Its process on this machine.
+    #[arg(long, requires = "put", value_name = "PID")]
+    put_pid: Option<u32>,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+}
+
 pub(crate) async fn run(args: &BenchArgs, screen: &mut Screen) -> Result<(), Failure> {
     match &args.what {
         What::Ingest(args) => ingest::run(args, screen).await,
         What::Socket(args) => sockets::run(args, screen).await,
+        What::Upload(args) => upload::run(args, screen).await,
         What::Playback(args) => playback::run(args, screen).await,
     }
 }

@@ -33,7 +33,13 @@ impl Wire {
 
     /// Sends a request and reads the answer; gives the status.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
-        self.stream.write_all(request).await?;
+        self.send(request, &[]).await
+    }
+
+    /// The same with a body that is somewhere else in memory.
+    pub(super) async fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<u16> {
+        self.stream.write_all(head).await?;
+        self.stream.write_all(body).await?;
         self.answer.clear();
         loop {
             if self.stream.read_buf(&mut self.answer).await? == 0 {
@@ -49,6 +55,14 @@ impl Wire {
                 return Err(invalid("the answer is too long"));
             }
         }
+    }
+
+    /// A header of the last answer.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        let head = std::str::from_utf8(&self.answer[..self.body_at]).ok()?;
+        let mut lines = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(found, _)| found.eq_ignore_ascii_case(name))?;
+        Some(value.trim().to_owned())
     }
 
     /// The body of the last answer.
@@ -83,6 +97,7 @@ impl Head {
                 .then(|| value.trim().parse().ok())
                 .flatten()
         });
+        let length = length.or((status == 204).then_some(0));
         let length = length.ok_or_else(|| invalid("there is no Content-Length"))?;
         Ok(Some(Self {
             status,
@@ -160,6 +175,13 @@ mod tests {
                 length: 2,
                 body_at: whole.len() - 2
             })
+        );
+        assert_eq!(
+            Head::parse(b"HTTP/1.1 204 No Content\r\n\r\n")
+                .unwrap()
+                .unwrap()
+                .length,
+            0
         );
         assert!(Head::parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(Head::parse(b"nonsense\r\n\r\n").is_err());

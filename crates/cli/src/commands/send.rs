@@ -7,13 +7,15 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use voxpost_client::{
-    AudioSource, Client, Error, ErrorCode, Message, MessageState, Outgoing, Problem, Sent, Uuid,
+    AudioSource, Client, Error, ErrorCode, Message, MessageState, Outgoing, Problem, Sent, UploadJournals,
+    Uuid,
 };
 
-use super::conversation;
 use super::progress::{self, Progress};
+use super::{conversation, journals};
 use crate::client::ClientArgs;
 use crate::failure::Failure;
 use crate::format;
@@ -25,8 +27,10 @@ Examples:
   voxpost send *.ogg --to 0192f0c1-… --jobs 8
   arecord -f cd -d 5 | voxpost send - --to ben --caption \"from the shell\"
 
-Any sound goes in: Opus (Ogg, WebM, MP4), WAV, MP3, AAC, M4A, FLAC, Vorbis. A direct conversation with a person is made when
-there is none. When several files are sent, the exit code is that of the first that failed.";
+Any sound goes in: Opus (Ogg, WebM, MP4), WAV, MP3, AAC, M4A, FLAC, Vorbis, AMR and more. A direct conversation with a person is
+made when there is none. A file that was not sent to its end, for want of a network or because this was stopped, goes on where
+it was when the same command is given again, and arrives once. When several files are sent, the exit code is that of the first
+that failed.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -60,6 +64,8 @@ struct Ready<'a> {
     path: &'a Path,
     source: AudioSource,
     size_bytes: u64,
+    /// What came from standard input, until it is sent.
+    spool: Option<NamedTempFile>,
 }
 
 /// One line of `--json`.
@@ -73,8 +79,10 @@ struct Line<'a> {
 }
 
 pub(crate) async fn send(args: &SendArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let client = args.client.signed_in()?.client;
-    let limit = client.config().await?.max_multipart_bytes;
+    let signed_in = args.client.signed_in()?;
+    let journals = journals::of_uploads(&signed_in).await?;
+    let client = signed_in.client;
+    let limit = client.config().await?.max_audio_bytes;
     let mut files = Vec::new();
     for path in &args.files {
         files.push(prepare(path, limit).await?);
@@ -86,7 +94,7 @@ pub(crate) async fn send(args: &SendArgs, screen: &mut Screen) -> Result<(), Fai
         .iter()
         .enumerate()
         .map(|(index, file)| {
-            let sending = send_one(args, &client, conversation, &progress, file);
+            let sending = send_one(args, &client, conversation, journals.as_ref(), &progress, file);
             async move { (index, sending.await) }
         })
         .collect();
@@ -122,14 +130,12 @@ fn outcome(mut failures: Vec<(usize, Failure)>, total: usize, told: bool) -> Res
 /// Looks at a file before anything is sent: a wrong name among many is found at once.
 async fn prepare(path: &Path, limit: u64) -> Result<Ready<'_>, Failure> {
     if path == Path::new("-") {
-        let mut sound = Vec::new();
-        let mut stdin = tokio::io::stdin().take(limit.saturating_add(1));
-        stdin.read_to_end(&mut sound).await.map_err(Failure::file(path))?;
-        let size_bytes = fits(path, sound.len() as u64, limit)?;
+        let (spool, size) = spool(limit).await.map_err(Failure::file(path))?;
         return Ok(Ready {
             path,
-            source: AudioSource::Bytes(sound.into()),
-            size_bytes,
+            source: AudioSource::File(spool.path().to_owned()),
+            size_bytes: fits(path, size, limit)?,
+            spool: Some(spool),
         });
     }
     let metadata = std::fs::metadata(path).map_err(Failure::file(path))?;
@@ -142,7 +148,18 @@ async fn prepare(path: &Path, limit: u64) -> Result<Ready<'_>, Failure> {
         path,
         source: AudioSource::File(path.to_owned()),
         size_bytes,
+        spool: None,
     })
+}
+
+/// Standard input as a file, up to one byte over the limit: what goes up piece by piece is read more than once.
+async fn spool(limit: u64) -> io::Result<(NamedTempFile, u64)> {
+    let file = NamedTempFile::new()?;
+    let mut out = tokio::fs::File::create(file.path()).await?;
+    let mut stdin = tokio::io::stdin().take(limit.saturating_add(1));
+    let size = tokio::io::copy(&mut stdin, &mut out).await?;
+    out.flush().await?;
+    Ok((file, size))
 }
 
 /// The server would say the same, after it had taken the bytes.
@@ -169,6 +186,7 @@ async fn send_one(
     args: &SendArgs,
     client: &Client,
     conversation: Uuid,
+    journals: Option<&UploadJournals>,
     progress: &Progress,
     file: &Ready<'_>,
 ) -> Result<Message, Failure> {
@@ -182,6 +200,7 @@ async fn send_one(
         reply_to: args.reply_to,
         caption: args.caption.clone(),
         progress: Some(progress::follow(bar.clone())),
+        journals: journals.filter(|_| file.spool.is_none()).cloned(),
         ..Outgoing::new(file.source.clone())?
     };
     let sent = client.send_message(conversation, &message).await;

@@ -14,6 +14,7 @@ mod sdk_playback;
 mod shell;
 mod terminal;
 mod tools;
+mod uploads;
 mod watch;
 
 use voxpost_testkit::{Server, ServerOptions};

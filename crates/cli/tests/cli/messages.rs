@@ -100,7 +100,10 @@ async fn a_download_overwrites_nothing_unless_forced_and_can_go_to_standard_outp
         .await
         .expect_code(exit::FILE);
     let left = std::fs::read_dir(ana.path(".")).unwrap().count();
-    assert_eq!(left, 4, "configuration, the clip and two downloads: no half file");
+    assert_eq!(
+        left, 5,
+        "configuration, state, the clip and two downloads: no half file"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,7 +234,7 @@ async fn sound_can_come_from_standard_input_and_answer_another_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_of_that_name_is_not_found_and_too_large_a_file_is_refused_with_the_limit() {
-    let server = options().arg("--max-multipart-bytes").arg("20000").start().await;
+    let server = options().arg("--max-audio-bytes").arg("20000").start().await;
     let (ana, _ben) = (
         Shell::signed_up(&server, "ana").await,
         Shell::signed_up(&server, "ben").await,

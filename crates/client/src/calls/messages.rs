@@ -1,34 +1,20 @@
 //! Sending, listing and deleting voice messages.
 
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
-use tokio_util::io::ReaderStream;
-use voxpost_proto::Uuid;
 use voxpost_proto::api::{Message, MessageState, Page};
+use voxpost_proto::{ErrorCode, Uuid};
 
 use crate::client::{Client, Repeat, read_json};
 use crate::error::Error;
+use crate::uploads::{AudioSource, Sound, Unsent, UploadJournals};
 
-/// How much of a file is read and handed to the network at a time, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
-
-/// Where the sound of a message comes from. It is read anew for every try.
-#[derive(Clone, Debug)]
-pub enum AudioSource {
-    /// A file, streamed from the disk.
-    File(PathBuf),
-    /// Bytes in memory.
-    Bytes(Bytes),
-}
+/// Sound up to this size goes in one request; what is larger goes piece by piece, and goes on where the network broke.
+const MAX_AT_ONCE_BYTES: u64 = 1 << 20;
 
 /// A message that is about to be sent.
 pub struct Outgoing {
@@ -40,8 +26,10 @@ pub struct Outgoing {
     pub reply_to: Option<Uuid>,
     /// Words beside the sound.
     pub caption: Option<String>,
-    /// Is told how many bytes of the sound are on their way; begins at 0 again when it is sent again.
+    /// Is told how many bytes of the sound are on their way; goes back to what the server has when something was lost.
     pub progress: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+    /// Where it is kept what is on its way, so that the same file goes on after this process was killed.
+    pub journals: Option<UploadJournals>,
 }
 
 impl Outgoing {
@@ -56,6 +44,7 @@ impl Outgoing {
             reply_to: None,
             caption: None,
             progress: None,
+            journals: None,
         })
     }
 }
@@ -78,19 +67,65 @@ struct Accepted {
 }
 
 impl Client {
-    /// Sends a message in one request, streaming the sound. When the network breaks or the server asks to wait, the same
-    /// message is sent again under the same `client_id`.
+    /// Sends a message. A small sound goes in one request, a larger one piece by piece; when the network breaks or the server
+    /// asks to wait, it goes on from what the server has, under the same `client_id`.
+    ///
+    /// With [`Outgoing::journals`] a file that was not sent to its end by an earlier process goes on as the message that it was,
+    /// under the id that it had.
     ///
     /// # Errors
-    /// [`Error::File`] when the sound cannot be read; [`Error::Refused`] with a code that says what is wrong with it.
+    /// [`Error::File`] when the sound cannot be read or changes meanwhile; [`Error::Refused`] with a code that says what is
+    /// wrong with it.
     pub async fn send_message(&self, conversation: Uuid, message: &Outgoing) -> Result<Sent, Error> {
+        let sound = Sound::of(&message.audio).await?;
+        let mut unsent = self.unsent(conversation, message, &sound);
+        let mut at_once = None;
+        if sound.length() <= MAX_AT_ONCE_BYTES {
+            let outcome = self.send_at_once(conversation, message, &sound, &unsent).await;
+            // A server may take less in one request than it takes in all.
+            at_once = Some(outcome).filter(|outcome| code(outcome) != Some(ErrorCode::AudioTooLarge));
+        }
+        let outcome = match at_once {
+            Some(outcome) => outcome,
+            None => {
+                self.send_resumably(conversation, message, &sound, &mut unsent)
+                    .await
+            }
+        };
+        unsent.settle(&outcome);
+        outcome
+    }
+
+    fn unsent(&self, conversation: Uuid, message: &Outgoing, sound: &Sound<'_>) -> Unsent {
+        let Some(journals) = &message.journals else {
+            return Unsent::unkept(message.client_id);
+        };
+        let reply_to = message.reply_to.map(|id| id.to_string()).unwrap_or_default();
+        let words = [reply_to.as_str(), message.caption.as_deref().unwrap_or_default()];
+        let unsent = journals.take_up(self, conversation, sound, &words, message.client_id);
+        unsent.save();
+        unsent
+    }
+
+    async fn send_at_once(
+        &self,
+        conversation: Uuid,
+        message: &Outgoing,
+        sound: &Sound<'_>,
+        unsent: &Unsent,
+    ) -> Result<Sent, Error> {
         let url = self.conversation_address(conversation, &["messages"]);
         let answer = self
             .repeat(Repeat::Always, async || {
-                let form = form(message).await?;
+                let form = form(message, sound, unsent.client_id).await?;
                 Ok(self.request(Method::POST, url.clone()).multipart(form))
             })
             .await?;
+        self.sent(answer).await
+    }
+
+    /// What the answer to a request that sends says.
+    pub(crate) async fn sent(&self, answer: Response) -> Result<Sent, Error> {
         if answer.status() == StatusCode::ACCEPTED {
             let Accepted { id } = read_json(answer).await?;
             return Ok(Sent::Processing { id });
@@ -144,123 +179,21 @@ impl Client {
     }
 }
 
+fn code(outcome: &Result<Sent, Error>) -> Option<ErrorCode> {
+    outcome.as_ref().err().and_then(Error::code)
+}
+
 /// The text fields come before the file: the server decides by them before it takes the sound.
-async fn form(message: &Outgoing) -> Result<Form, Error> {
-    let mut form = Form::new().text("client_id", message.client_id.to_string());
+async fn form(message: &Outgoing, sound: &Sound<'_>, client_id: Uuid) -> Result<Form, Error> {
+    let mut form = Form::new().text("client_id", client_id.to_string());
     if let Some(reply_to) = message.reply_to {
         form = form.text("reply_to", reply_to.to_string());
     }
     if let Some(caption) = &message.caption {
         form = form.text("caption", caption.clone());
     }
-    let (length, chunks) = open(&message.audio).await?;
-    let body = Body::wrap_stream(counted(chunks, message.progress.clone()));
+    let length = sound.length();
+    let body = sound.body(0..length, message.progress.as_ref()).await?;
     // The name is of no use to the server, which looks at the bytes; but a file field must have one.
     Ok(form.part("audio", Part::stream_with_length(body, length).file_name("audio")))
-}
-
-async fn open(source: &AudioSource) -> Result<(u64, BoxStream<'static, io::Result<Bytes>>), Error> {
-    match source {
-        AudioSource::Bytes(bytes) => {
-            let chunks: Vec<Bytes> = (0..bytes.len())
-                .step_by(CHUNK_BYTES)
-                .map(|at| slice(bytes, at))
-                .collect();
-            Ok((
-                bytes.len() as u64,
-                stream::iter(chunks.into_iter().map(Ok)).boxed(),
-            ))
-        }
-        AudioSource::File(path) => {
-            let (length, file) = open_file(path).await.map_err(|source| Error::File {
-                path: path.clone(),
-                source,
-            })?;
-            // A file that grows meanwhile is cut where it ended when the length was announced.
-            let limited = tokio::io::AsyncReadExt::take(file, length);
-            Ok((length, ReaderStream::with_capacity(limited, CHUNK_BYTES).boxed()))
-        }
-    }
-}
-
-async fn open_file(path: &Path) -> io::Result<(u64, tokio::fs::File)> {
-    let file = tokio::fs::File::open(path).await?;
-    let metadata = file.metadata().await?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok((metadata.len(), file))
-}
-
-fn slice(bytes: &Bytes, at: usize) -> Bytes {
-    bytes.slice(at..bytes.len().min(at + CHUNK_BYTES))
-}
-
-fn counted(
-    chunks: BoxStream<'static, io::Result<Bytes>>,
-    progress: Option<Arc<dyn Fn(u64) + Send + Sync>>,
-) -> BoxStream<'static, io::Result<Bytes>> {
-    let Some(progress) = progress else { return chunks };
-    progress(0);
-    let mut sent = 0;
-    chunks
-        .inspect(move |chunk| {
-            if let Ok(chunk) = chunk {
-                sent += chunk.len() as u64;
-                progress(sent);
-            }
-        })
-        .boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    async fn read(source: &AudioSource, progress: Option<Arc<dyn Fn(u64) + Send + Sync>>) -> (u64, Vec<u8>) {
-        let (length, chunks) = open(source).await.unwrap();
-        let chunks: Vec<io::Result<Bytes>> = counted(chunks, progress).collect().await;
-        (
-            length,
-            chunks
-                .into_iter()
-                .flat_map(|chunk| chunk.unwrap().to_vec())
-                .collect(),
-        )
-    }
-
-    #[tokio::test]
-    async fn bytes_and_files_are_streamed_whole_and_progress_ends_at_their_length() {
-        let content: Vec<u8> = (0..150_000u32).map(|n| n as u8).collect();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), &content).unwrap();
-        for source in [
-            AudioSource::Bytes(content.clone().into()),
-            AudioSource::File(file.path().to_path_buf()),
-        ] {
-            let seen = Arc::new(Mutex::new(Vec::new()));
-            let told = Arc::clone(&seen);
-            let (length, read) = read(
-                &source,
-                Some(Arc::new(move |sent| told.lock().unwrap().push(sent))),
-            )
-            .await;
-            assert_eq!(length, 150_000);
-            assert_eq!(read, content);
-            let seen = seen.lock().unwrap();
-            assert_eq!((seen[0], seen[seen.len() - 1]), (0, 150_000));
-            assert!(seen.is_sorted());
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_not_there_and_a_directory_are_named_in_the_error() {
-        for path in ["/nowhere/voice.ogg", "/"] {
-            let error = open(&AudioSource::File(path.into())).await.err().unwrap();
-            assert!(matches!(&error, Error::File { .. }));
-            assert!(error.to_string().starts_with(path));
-        }
-    }
 }

@@ -8,5 +8,5 @@ mod playback;
 mod server;
 
 pub use audio::{AudioFormat, Download};
-pub use messages::{AudioSource, Outgoing, Sent};
+pub use messages::{Outgoing, Sent};
 pub use server::Health;

@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -10,6 +10,7 @@ use voxpost_proto::playback::Journal;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::files::{lock, make_dir, read_bounded, replace};
 
 /// A journal is never larger, in bytes: 256 intervals and the rest.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -94,12 +95,7 @@ impl PlaybackJournals {
     pub(super) fn create(&self, message: Uuid, player: Uuid) -> io::Result<Page> {
         make_dir(&self.dir)?;
         let name = Name { message, player };
-        let lock = open_lock(&name.path(&self.dir, "lock"))?;
-        match lock.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
-            // A file system without locks has to do.
-            Ok(()) | Err(fs::TryLockError::Error(_)) => {}
-        }
+        let lock = lock(&name.path(&self.dir, "lock"))?;
         Ok(Page {
             dir: self.dir.clone(),
             name,
@@ -210,55 +206,8 @@ impl FromStr for Name {
 }
 
 fn read(dir: &Path, name: Name) -> Option<Kept> {
-    let mut bytes = Vec::new();
-    let file = File::open(name.path(dir, "json")).ok()?;
-    file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    let bytes = read_bounded(&name.path(dir, "json"), MAX_BYTES).ok()?;
     Kept::parse(&bytes)
-}
-
-/// Puts a file with these bytes at `place`: at every instant the old one or the new one is there, whole.
-fn replace(place: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
-    let write = || {
-        let mut file = private(File::options().write(true).create(true).truncate(true)).open(beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(beside, place)
-    };
-    let written = write();
-    if written.is_err() {
-        // A full disk needs the room; what is half-written is of no use.
-        let _ = fs::remove_file(beside);
-    }
-    written?;
-    sync_directory(place.parent().unwrap_or(Path::new(".")))
-}
-
-fn open_lock(path: &Path) -> io::Result<File> {
-    private(File::options().write(true).create(true).truncate(false)).open(path)
-}
-
-fn make_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(dir)
-}
-
-/// Where somebody stopped is nobody else's business.
-fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-#[cfg(unix)]
-fn sync_directory(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_dir: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
