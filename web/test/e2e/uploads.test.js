@@ -111,7 +111,7 @@ test("a large file goes up through stalls, cuts, a reload and a server that is k
 });
 
 test("a file goes on after chromium was killed in the middle, from a copy: the original may be gone", async () => {
-  const file = wav("killed.wav", 8 * MIB);
+  const file = wav("killed.wav", 2 * MIB);
   const profile = new Profile();
   try {
     let ana = await profile.opens(network.base, "Ana");
@@ -121,7 +121,7 @@ test("a file goes on after chromium was killed in the middle, from a copy: the o
     await profile.closes(ana);
     ana = await profile.opens(network.base, "Ana");
     await ana.opens("Ben");
-    network.stallAfter(6 * MIB);
+    network.stallAfter(MIB);
     await attach(ana.page, file);
     await stalls();
     await profile.isKilled();
@@ -130,7 +130,7 @@ test("a file goes on after chromium was killed in the middle, from a copy: the o
     ana = await profile.opens(network.base, "Ana");
     await ana.opens("Ben");
     const [message] = await arrived(ana);
-    assert.ok(message.duration_ms > 40_000, `${message.duration_ms}`);
+    assert.ok(message.duration_ms > 10_000, `${message.duration_ms}`);
     await ana.sees(1);
     assert.deepEqual(network.repeated, []);
     assert.equal(network.log.filter(({ method }) => method === "POST").length, 1, "it was the same upload");
