@@ -129,7 +129,7 @@ fn run(seed: u64, packets: u32, kill_sender: bool, kill_server: bool) {
         let outage = (20_000..40_000).contains(&now);
         let rate = match now {
             ..=20_000 => 256_000,
-            ..=60_000 => 12_000,
+            20_001..=60_000 => 12_000,
             _ => 64_000,
         };
         // Of a TCP connection: 30 % of the segments are lost, each costs a retransmission.

@@ -112,10 +112,9 @@ impl Upload {
         let length = bytes.len().to_string();
         let headers = [("upload-length", &*length), ("upload-metadata", &*metadata)];
         let answer = loop {
-            match tus(person, Method::POST, "/v1/uploads", &headers, Vec::new()).await {
-                Ok(answer) => break answer.expect(201),
-                // The answer was lost; an upload that nobody knows of expires.
-                Err(_) => {}
+            // When the answer is lost nobody knows of that upload, and it expires.
+            if let Ok(answer) = tus(person, Method::POST, "/v1/uploads", &headers, Vec::new()).await {
+                break answer.expect(201);
             }
         };
         Self {
