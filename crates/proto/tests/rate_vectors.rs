@@ -121,7 +121,7 @@ fn cases() -> Vec<(&'static str, Vec<[u64; 4]>)> {
             "256, then 12, then 64 kbit/s",
             link(120, 80, |now| match now {
                 ..=20_000 => 256_000,
-                ..=60_000 => 12_000,
+                20_001..=60_000 => 12_000,
                 _ => 64_000,
             }),
         ),
@@ -173,7 +173,7 @@ fn the_step_follows_the_link_and_the_backlog_goes() {
     };
     let reports = link(120, 80, |now| match now {
         ..=20_000 => 256_000,
-        ..=60_000 => 12_000,
+        20_001..=60_000 => 12_000,
         _ => 64_000,
     });
     let steps_taken = steps(&reports);
