@@ -156,3 +156,22 @@ fn chained_streams_become_one_with_all_their_packets() {
     );
     assert!(!out.result.truncated);
 }
+
+#[test]
+fn an_mp4_that_counts_samples_ends_at_the_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("exact.mp4");
+    // Ten packets hold 9,288 samples after the pre-skip.
+    for samples in [9_288, 9_287, 9_286, 9_285, 9_284, 9_241, 9_000, 8_330] {
+        let tone = format!("sine=440:r=48000,atrim=end_sample={samples}");
+        let args = [
+            "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", &tone, "-c:a", "libopus",
+        ];
+        // By the edit list, and by the duration of the last sample.
+        for timescale in ["48000", "1000"] {
+            let exact = ["-movie_timescale", timescale, file.to_str().unwrap()];
+            run("ffmpeg", &[&args[..], &exact].concat());
+            assert_eq!(remux(&file).result.samples_48k, samples, "{timescale}");
+        }
+    }
+}

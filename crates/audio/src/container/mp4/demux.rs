@@ -2,7 +2,7 @@
 
 use super::boxes::{self, Header};
 use super::fragment::Fragment;
-use super::moov::{OpusTrack, SampleTrack, SoundTrack, samples_48k, sound_track};
+use super::moov::{OpusTrack, SampleTrack, SoundTrack, exactness, samples_48k, sound_track};
 use super::samples::Sample;
 use crate::container::source::Source;
 use crate::container::{Demux, Ending, Event, Packets, Track};
@@ -36,6 +36,7 @@ pub(crate) fn open(mut source: Source<'_>) -> Result<Track<'_>, Error> {
                     head: found.head,
                     multistream: found.mapping.is_some(),
                     end,
+                    exact: true,
                     discard: 0,
                 };
                 Track::opus(found.mapping, demux)
@@ -160,25 +161,34 @@ struct Mp4Opus<'a> {
     multistream: bool,
     /// Where the edit list ends the sound, and how exact that is.
     end: Option<(u64, u64)>,
+    /// Every sample so far was said to be as long as its packet, to the sample: then a shorter last one is believed. What was
+    /// remuxed from WebM is off by up to a millisecond everywhere.
+    exact: bool,
     discard: u64,
 }
 
 impl Mp4Opus<'_> {
     /// How much of the last packet the file wants dropped: when its duration is shorter than the packet, or the edit
     /// list ends within it.
-    fn discard(&self, sample: Sample, at: u64, packet_samples: u64) -> u64 {
+    fn discard(&mut self, sample: Sample, at: u64, packet_samples: u64) -> u64 {
         let timescale = self.samples.track.timescale;
         let duration = samples_48k(sample.duration.into(), timescale);
         let is_known = duration > 0 && duration != CHROMIUM_UNKNOWN;
         let shorter = packet_samples.saturating_sub(duration);
-        let by_duration = if is_known && shorter > samples_48k(1, timescale).max(48) {
+        let jitter = if self.exact { 0 } else { 48 };
+        let by_duration = if is_known && shorter > exactness(timescale).max(jitter) {
             shorter
         } else {
             0
         };
+        self.exact &= duration == packet_samples;
         let by_edit = self.end.map_or(0, |(end, exactness)| {
             let beyond = (at + packet_samples).saturating_sub(end);
-            if beyond > exactness { beyond } else { 0 }
+            if beyond > by_duration + exactness {
+                beyond
+            } else {
+                0
+            }
         });
         by_duration.max(by_edit)
     }

@@ -43,6 +43,15 @@ pub(crate) fn samples_48k(ticks: u64, timescale: u32) -> u64 {
     ticks.min(1 << 40) * 48_000 / u64::from(timescale.max(1))
 }
 
+/// How far a time in such ticks may be off, in samples at 48 kHz: a clock that counts samples tells every one of them.
+pub(crate) fn exactness(timescale: u32) -> u64 {
+    if timescale == 48_000 {
+        0
+    } else {
+        1 + samples_48k(1, timescale)
+    }
+}
+
 /// Chooses the first Opus track, else the first track with sound.
 pub(crate) fn sound_track(moov: &[u8]) -> Result<SoundTrack, Error> {
     let movie_timescale = child(moov, b"mvhd").and_then(timescale).unwrap_or(1000);
@@ -103,7 +112,7 @@ fn opus_track(moov: &[u8], trak: &[u8], entry: &[u8], movie_timescale: u32) -> R
         let head = &mut found.head;
         head.pre_skip = head.pre_skip.max(u16::try_from(start).unwrap_or(0));
         if length > 0 && track.fragment_defaults.is_none() {
-            let exactness = 1 + samples_48k(1, movie_timescale) + samples_48k(1, track.timescale);
+            let exactness = exactness(movie_timescale) + exactness(track.timescale);
             end = Some((start + samples_48k(length, movie_timescale), exactness));
         }
     }
