@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that were opened before.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TIMED := scripts/timed.sh
-CODECS := voxpost/enc-aac,voxpost/enc-mp3
+CODECS := voxpost/enc-aac,voxpost/enc-mp3,voxpost/silk
 BIN   := $(or $(CARGO_TARGET_DIR),target)/debug/voxpost
 # The path that browser tests get must hold from inside web/.
 ABSBIN = $(abspath $(BIN))
@@ -12,7 +12,7 @@ ABSBIN = $(abspath $(BIN))
 ALL := --features voxpost/sound
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-codecs test-garage lint audit bench bench-loss bench-noise soak setup setup-test
+.PHONY: help run build test test-codecs test-garage lint audit bench bench-loss bench-noise bench-sound soak setup setup-test
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,12 @@ test: setup-test ## All tests: Rust, end to end on the built binary, web, browse
 	@$(TIMED) "web: unit tests" npm --prefix web test
 	@VOXPOST_BIN=$(ABSBIN) $(TIMED) "browser: two people talk" npm --prefix web run e2e
 
-test-codecs: ## Build AAC and MP3 (features enc-aac, enc-mp3) and test them against ffmpeg, in the audio crate and over HTTP
+test-codecs: ## Build AAC, MP3 and SILK (features enc-aac, enc-mp3, silk) and test them, in the audio crate and over HTTP
 	@scripts/setup.sh codecs
-	@$(TIMED) "codecs: build" cargo test --locked --workspace --features $(CODECS) --no-run --lib --test renditions
-	@$(TIMED) "codecs: files" cargo test --locked --workspace --features $(CODECS) --test renditions
-	@$(TIMED) "codecs: server" cargo test --locked --workspace --features $(CODECS) --lib -- rendition
+	@$(TIMED) "codecs: build" cargo test --locked --workspace --features $(CODECS) --no-run --test renditions --test silk --test e2e
+	@$(TIMED) "codecs: files out" cargo test --locked --workspace --features $(CODECS) --test renditions
+	@$(TIMED) "codecs: SILK" cargo test --locked --workspace --features $(CODECS) --test silk
+	@$(TIMED) "codecs: server" cargo test --locked --workspace --features $(CODECS) --test e2e -- formats:: http_audio::
 
 test-garage: ## Sounds in Garage (another S3 server, built once for this: 20 minutes and more)
 	@scripts/setup.sh test-garage
@@ -64,6 +65,10 @@ bench-loss: ## Speech behind lossy networks, scored by PESQ and STOI: the table 
 bench-noise: ## Noisy speech before and after the capture chain, scored by PESQ and STOI: a table of docs/benchmarks.md
 	@scripts/setup.sh bench-loss
 	scripts/bench-noise/run.sh
+
+bench-sound: ## The resampler beside soxr, complexity, bit rate of narrow sound, eight clips beside ffmpeg: tables of docs/benchmarks.md
+	@scripts/setup.sh bench-loss
+	scripts/bench-sound/run.sh
 
 soak: setup-test ## Hours of proof: kills, mutated files, fuzzing (SOAK_MINUTES, default 30)
 	scripts/soak.sh

@@ -34,11 +34,12 @@ loss_tools='
 python3|python3|scores speech
 venv|python3-venv|installs what scores it
 python-h|python3-dev|compiles what scores it
+espeak-ng|espeak-ng|speaks in voices that nobody has
 '
 
 codec_tools='
 ffmpeg|ffmpeg|makes and checks sound files of every format
-clang|clang libclang-dev|reads the headers of libxaac
+clang|clang libclang-dev|reads the headers of libxaac and of SILK
 '
 
 have() {

@@ -25,6 +25,8 @@ mod playout;
 mod remux;
 mod rendition;
 mod resample;
+#[cfg(feature = "silk")]
+pub mod silk;
 mod sniff;
 mod sound;
 mod transcode;

@@ -22,6 +22,8 @@ mod stats;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "silk")]
+    voxpost_audio::silk::install();
     allocator::return_big_blocks();
     let args = args::Args::read();
     let mut screen = screen::Screen::new(args.json(), args.color);

@@ -11,6 +11,7 @@ pub(crate) mod amr;
 pub(crate) mod caf;
 pub(crate) mod mp4;
 pub(crate) mod ogg;
+pub(crate) mod silk;
 pub(crate) mod source;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,6 +36,8 @@ pub(crate) enum Track<'a> {
     Multistream(Mapping, Box<dyn Demux + 'a>),
     /// AMR: frames as RFC 4867 §5.3 stores them, one or several to a packet.
     Amr(AmrBand, Box<dyn Packets + 'a>),
+    /// SILK v3: its packets, empty where nobody spoke.
+    Silk(Box<dyn Packets + 'a>),
     /// Another codec.
     Other(Codec),
 }
@@ -56,6 +59,7 @@ impl<'a> Track<'a> {
             Track::Multistream(..) => (Codec::Opus, false),
             Track::Amr(AmrBand::Narrow, _) => (Codec::AmrNb, false),
             Track::Amr(AmrBand::Wide, _) => (Codec::AmrWb, false),
+            Track::Silk(_) => (Codec::Silk, false),
             Track::Other(codec) => (codec.clone(), false),
         }
     }

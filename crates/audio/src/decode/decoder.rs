@@ -76,6 +76,7 @@ impl<'a> Decoder<'a> {
             Ok(match source.codec {
                 Codec::AmrNb | Codec::AmrWb => boxed(Amr::open(input, limits, cancelled)?),
                 Codec::Opus => boxed(Multistream::open(input, limits, cancelled)?),
+                Codec::Silk => silk(input, limits, cancelled)?,
                 _ => boxed(Library::open(input, source, limits, cancelled)?),
             })
         });
@@ -156,6 +157,24 @@ impl<'a> Decoder<'a> {
             *remaining -= frames as u64;
         }
     }
+}
+
+#[cfg(feature = "silk")]
+fn silk<'a>(
+    input: &'a mut dyn Input,
+    limits: &Limits,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<(Box<dyn Engine + 'a>, Format), Error> {
+    Ok(boxed(super::silk::Silk::open(input, limits, cancelled)?))
+}
+
+#[cfg(not(feature = "silk"))]
+fn silk<'a>(
+    _: &'a mut dyn Input,
+    _: &Limits,
+    _: &dyn Fn() -> bool,
+) -> Result<(Box<dyn Engine + 'a>, Format), Error> {
+    Err(Error::unsupported("SILK v3"))
 }
 
 fn boxed<'a>((engine, format): (impl Engine + 'a, Format)) -> (Box<dyn Engine + 'a>, Format) {

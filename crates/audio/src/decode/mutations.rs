@@ -51,6 +51,8 @@ fn walk(file: Vec<u8>) -> Result<bool, Error> {
         let (probe, track) = open(&mut input)?;
         match track {
             Track::Opus(mut demux) => return drain(demux.as_mut()),
+            // Its decoder is a process: tests/silk.rs.
+            Track::Silk(mut packets) => return drain(packets.as_mut()),
             Track::Other(Codec::Other(_)) => return Ok(false),
             _ => probe,
         }
@@ -193,6 +195,11 @@ fn damaged_flac_is_survived() {
 #[test]
 fn damaged_vorbis_is_survived() {
     campaign(&["sound/vorbis-44k1.ogg", "sound/vorbis-44k1.webm"]);
+}
+
+#[test]
+fn damaged_silk_is_survived() {
+    campaign(&["sound/wechat-24k.silk", "sound/silk-16k.silk"]);
 }
 
 #[test]

@@ -235,3 +235,13 @@ fn he_aac_by_its_core() {
     };
     hear("he-aac-44k1.aac", &Codec::Aac, false, &near);
 }
+
+/// Nothing that could decode it was installed in this program; tests/silk.rs has one where it is.
+#[test]
+fn silk_is_recognised_and_refused_by_name() {
+    for name in ["wechat-24k.silk", "silk-16k.silk"] {
+        let refused = encode(read(&fixture(name))).unwrap_err();
+        assert_eq!(refused.code(), "audio_unsupported", "{name}");
+        assert_eq!(refused.to_string(), "SILK v3 cannot be read here", "{name}");
+    }
+}

@@ -25,6 +25,8 @@ const ACCEPTED_TYPES: &[&str] = &[
     "audio/amr-wb",
     "audio/3gpp",
     "video/3gpp",
+    #[cfg(feature = "silk")]
+    "audio/silk",
 ];
 
 /// Optional parts that are there.
