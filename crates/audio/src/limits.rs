@@ -43,4 +43,7 @@ pub struct Options {
     pub serial: u32,
     /// How sound that is not kept as it is gets encoded.
     pub encoder: EncoderSettings,
+    /// Threads besides the caller's that may help to encode sound of more than 30 s. The result is the same, byte for byte, with
+    /// any number of them. Each holds 6 MB.
+    pub extra_threads: usize,
 }

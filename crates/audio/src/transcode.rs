@@ -25,7 +25,7 @@ pub(crate) struct Transcoded {
 
 /// Decodes `input`, mixes it down, resamples it, encodes it and writes it as one Ogg Opus stream.
 ///
-/// Memory is bounded: one block is under way at a time. `cancelled` is asked for every packet of the source.
+/// Memory is bounded: one block is under way at a time, and one piece of 30 s for each thread that encodes. `cancelled` is asked for every packet of the source.
 pub(crate) fn transcode(
     input: &mut dyn Input,
     source: &Probe,
@@ -67,7 +67,7 @@ struct Pipeline<W: Write> {
 impl<W: Write> Pipeline<W> {
     fn new(rate: NonZeroU32, output: W, options: &Options) -> Result<Self, Error> {
         let encoded_rate = encoder_rate(rate);
-        let encoder = Encoder::new(encoded_rate, &options.encoder);
+        let encoder = Encoder::new(encoded_rate, &options.encoder, options.extra_threads);
         let head = OpusHead {
             input_sample_rate: rate.get(),
             ..OpusHead::new(1, encoder.pre_skip())

@@ -2,12 +2,11 @@ use std::num::NonZeroU32;
 
 use super::ffi;
 use super::fit::{BandwidthMeter, fitted};
+use super::pieces::Pieces;
 use super::settings::{Bandwidth, EncoderSettings};
 use crate::Error;
 
-/// Room for any packet that is asked for: 128 kbit/s for 60 ms in VBR, and redundancy.
-const MAX_PACKET: usize = 4_000;
-/// How much is measured before the first packet is encoded: long enough to hear every sound of speech.
+/// How much is measured before it is decided what is coded: long enough to hear every sound of speech.
 const LEAD_SECONDS: usize = 6;
 
 /// The rate at which sound of the rate `source` is encoded: the lowest of the rates that Opus takes without losing
@@ -22,17 +21,11 @@ pub(crate) fn encoder_rate(source: NonZeroU32) -> NonZeroU32 {
 
 /// Turns a mono stream into Opus packets.
 pub(crate) struct Encoder {
-    encoder: ffi::Encoder,
     settings: EncoderSettings,
     fit: Option<Fit>,
-    /// Samples per packet.
-    frame: usize,
+    pieces: Pieces,
     lookahead: usize,
     pre_skip: u16,
-    waiting: Vec<f32>,
-    /// The frame that was encoded last.
-    last: Vec<f32>,
-    packet: [u8; MAX_PACKET],
 }
 
 /// Finds out how far up the sound goes. What turns up later widens it, nothing narrows it again.
@@ -40,35 +33,28 @@ struct Fit {
     meter: BandwidthMeter,
     /// `None` until the lead is over; then what is coded.
     chosen: Option<Bandwidth>,
-    lead: Vec<f32>,
     /// Samples until the next decision.
     left: usize,
     rate: usize,
 }
 
 impl Encoder {
-    /// An encoder of sound at one of the rates of [`encoder_rate`].
-    pub(crate) fn new(rate: NonZeroU32, settings: &EncoderSettings) -> Self {
-        let mut encoder = ffi::Encoder::new(rate.get(), settings.application_code());
-        configure(&mut encoder, settings);
-        let lookahead = encoder.lookahead();
+    /// An encoder of sound at one of the rates of [`encoder_rate`]. So many threads besides the caller's may help with long
+    /// sound; the packets are the same with any number of them.
+    pub(crate) fn new(rate: NonZeroU32, settings: &EncoderSettings, extra_threads: usize) -> Self {
+        let lookahead = ffi::Encoder::new(rate.get(), settings.application_code()).lookahead();
         let rate_hz = rate.get() as usize;
         Self {
-            encoder,
             settings: *settings,
             fit: settings.fit.then(|| Fit {
                 meter: BandwidthMeter::new(rate),
                 chosen: None,
-                lead: Vec::new(),
                 left: LEAD_SECONDS * rate_hz,
                 rate: rate_hz,
             }),
-            frame: settings.frame.samples_48k() as usize * rate_hz / 48_000,
+            pieces: Pieces::new(rate.get(), settings, extra_threads),
             lookahead,
             pre_skip: (lookahead * (48_000 / rate_hz)) as u16,
-            waiting: Vec::new(),
-            last: Vec::new(),
-            packet: [0; MAX_PACKET],
         }
     }
 
@@ -77,24 +63,20 @@ impl Encoder {
         self.pre_skip
     }
 
-    /// Takes the next samples and hands every full packet, with its samples at 48 kHz, to `sink`.
+    /// Takes the next samples and hands packets that are ready, with their samples at 48 kHz, to `sink`, in order.
     pub(crate) fn push(&mut self, mut samples: &[f32], sink: &mut Sink<'_>) -> Result<(), Error> {
         while !samples.is_empty() {
             let Some(fit) = &mut self.fit else {
-                return self.frames(samples, sink);
+                return self.pieces.push(samples, sink);
             };
             let (now, later) = samples.split_at(samples.len().min(fit.left));
             samples = later;
             fit.meter.push(now);
             fit.left -= now.len();
             let decide = fit.left == 0;
-            if fit.chosen.is_none() {
-                fit.lead.extend_from_slice(now);
-            } else {
-                self.frames(now, sink)?;
-            }
+            self.pieces.push(now, sink)?;
             if decide {
-                self.decide(sink)?;
+                self.decide();
             }
         }
         Ok(())
@@ -103,78 +85,28 @@ impl Encoder {
     /// Ends the stream: pads with silence until all that was pushed can be heard.
     pub(crate) fn finish(mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
         if self.fit.as_ref().is_some_and(|fit| fit.chosen.is_none()) {
-            self.decide(sink)?;
+            self.decide();
         }
-        let mut rest = std::mem::take(&mut self.waiting);
-        rest.resize((rest.len() + self.lookahead).next_multiple_of(self.frame), 0.0);
-        self.frames(&rest, sink)
+        self.pieces.finish(self.lookahead, sink)
     }
 
-    /// Takes what was measured to heart, and encodes the lead if it is still waiting.
-    fn decide(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let Some(fit) = &mut self.fit else { return Ok(()) };
+    /// Takes what was measured to heart.
+    fn decide(&mut self) {
+        let Some(fit) = &mut self.fit else { return };
         fit.left = fit.rate;
         // Of silence nothing can be told.
         let found = fit.meter.bandwidth().unwrap_or_default();
-        if fit.chosen.is_none_or(|chosen| chosen < found) {
-            let widens = fit.chosen.replace(found).is_some();
-            if widens {
-                // libopus would take ten seconds to widen. A new encoder does it at once, and goes on where the other was
-                // once it has seen the last frame.
-                let rate = fit.rate as u32;
-                self.encoder = ffi::Encoder::new(rate, self.settings.application_code());
-            }
-            configure(&mut self.encoder, &fitted(&self.settings, found));
-            if widens && self.last.len() == self.frame {
-                let _ = self.encoder.encode(&self.last, &mut self.packet);
-            }
+        match fit.chosen {
+            None => self.pieces.begin_with(&fitted(&self.settings, found)),
+            Some(chosen) if chosen < found => self.pieces.go_on_with(&fitted(&self.settings, found)),
+            Some(_) => return,
         }
-        let lead = std::mem::take(&mut fit.lead);
-        self.frames(&lead, sink)
-    }
-
-    fn frames(&mut self, mut samples: &[f32], sink: &mut Sink<'_>) -> Result<(), Error> {
-        if !self.waiting.is_empty() {
-            let (now, later) = samples.split_at(samples.len().min(self.frame - self.waiting.len()));
-            self.waiting.extend_from_slice(now);
-            samples = later;
-            if self.waiting.len() < self.frame {
-                return Ok(());
-            }
-            let mut waiting = std::mem::take(&mut self.waiting);
-            self.encode(&waiting, sink)?;
-            waiting.clear();
-            self.waiting = waiting;
-        }
-        let mut frames = samples.chunks_exact(self.frame);
-        for frame in &mut frames {
-            self.encode(frame, sink)?;
-        }
-        self.waiting.extend_from_slice(frames.remainder());
-        Ok(())
-    }
-
-    fn encode(&mut self, frame: &[f32], sink: &mut Sink<'_>) -> Result<(), Error> {
-        let len = self
-            .encoder
-            .encode(frame, &mut self.packet)
-            .expect("a frame of the right length and room for any packet");
-        self.last.clear();
-        self.last.extend_from_slice(frame);
-        sink(&self.packet[..len], self.settings.frame.samples_48k())
+        fit.chosen = Some(found);
     }
 }
 
 /// Takes an Opus packet and its samples at 48 kHz.
 pub(crate) type Sink<'s> = dyn FnMut(&[u8], u32) -> Result<(), Error> + 's;
-
-fn configure(encoder: &mut ffi::Encoder, settings: &EncoderSettings) {
-    for (request, value) in settings.requests() {
-        encoder
-            .set(request, value)
-            .expect("libopus takes clamped settings");
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -185,7 +117,7 @@ mod tests {
     }
 
     fn encode(samples: usize, rate: u32, block: usize) -> (Vec<Vec<u8>>, u16) {
-        let mut encoder = Encoder::new(hz(rate), &EncoderSettings::default());
+        let mut encoder = Encoder::new(hz(rate), &EncoderSettings::default(), 0);
         let pre_skip = encoder.pre_skip();
         let sound: Vec<f32> = (0..samples).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect();
         let mut packets = Vec::new();
@@ -233,7 +165,7 @@ mod tests {
 
     /// The highest bandwidth of the packets of a file, and its mean bit rate.
     fn coded(settings: &EncoderSettings, sound: &[f32]) -> (u8, u32) {
-        let mut encoder = Encoder::new(hz(48_000), settings);
+        let mut encoder = Encoder::new(hz(48_000), settings, 0);
         let (mut highest, mut bytes) = (0, 0);
         let mut sink = |packet: &[u8], _| {
             // RFC 6716 table 2: narrow, medium and wideband SILK, hybrid, CELT.
@@ -313,7 +245,7 @@ mod tests {
                     application,
                     ..base
                 };
-                let mut encoder = Encoder::new(hz(48_000), &settings);
+                let mut encoder = Encoder::new(hz(48_000), &settings, 0);
                 let pre_skip = u64::from(encoder.pre_skip());
                 let mut total = 0;
                 let mut sink = |packet: &[u8], samples: u32| {
@@ -352,7 +284,7 @@ mod tests {
             ..base
         };
         let mut sizes = Vec::new();
-        let mut encoder = Encoder::new(hz(48_000), &cbr);
+        let mut encoder = Encoder::new(hz(48_000), &cbr, 0);
         encoder
             .push(&sound, &mut |packet: &[u8], _| {
                 sizes.push(packet.len());

@@ -7,5 +7,6 @@ mod fit;
 pub(crate) mod head;
 pub(crate) mod inspect;
 pub mod packet;
+mod pieces;
 pub(crate) mod settings;
 pub(crate) mod speech;

@@ -1,6 +1,6 @@
 //! A lane: a few threads of its own and a bounded queue before them. Work on sound never runs on the async threads.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -12,6 +12,24 @@ use crate::error::{ApiError, ApiResult};
 /// As `nice`: with 15 a busy thread gets a few per cent of a core beside busy others.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 15;
+
+/// Runs work, and the threads that it starts, so that it gives way to all others.
+pub(crate) fn gently<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let done = thread::scope(|scope| {
+        let gentle = scope.spawn(|| {
+            give_way();
+            work()
+        });
+        gentle.join()
+    });
+    done.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Linux keeps a nice value for each thread; where it does not work nothing is lost but politeness.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -30,11 +48,7 @@ impl Lane {
 
     /// The same with threads that give way to all others.
     pub(crate) fn start_nice(name: &'static str, threads: usize, queued: usize, retry_after: u64) -> Self {
-        Self::with(name, threads, queued, retry_after, || {
-            // Linux keeps a nice value for each thread; where it does not work nothing is lost but politeness.
-            #[cfg(target_os = "linux")]
-            let _ = rustix::process::nice(NICE);
-        })
+        Self::with(name, threads, queued, retry_after, give_way)
     }
 
     fn with(

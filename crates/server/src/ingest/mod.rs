@@ -14,6 +14,7 @@ mod staging;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use tokio::sync::{Notify, Semaphore};
@@ -40,6 +41,9 @@ pub(crate) struct Ingest {
     pub(crate) spooler: Spooler,
     light: Lane,
     heavy: Lane,
+    /// Transcodes under way, and the cores that there are for them.
+    transcodes: AtomicUsize,
+    cores: usize,
     pub(crate) temporary: PathBuf,
     pub(crate) staging: Staging,
     /// Messages that were set aside and are worked on again, at once: few, so that new ones come through.
@@ -68,6 +72,8 @@ impl Ingest {
             // Much of the light lane's time goes into waiting for fsync, which the file system does for many at once.
             light: Lane::start("light", 4 * cores, LIGHT_QUEUE, 1),
             heavy: Lane::start("heavy", cores, HEAVY_QUEUE, 5),
+            transcodes: AtomicUsize::new(0),
+            cores,
             temporary,
             staging,
             resuming: Semaphore::new(RESUMING),

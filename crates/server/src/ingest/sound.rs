@@ -1,11 +1,13 @@
 //! From an upload to the stored canonical object.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use voxpost_audio::{Limits, Normalised, Options, normalise, probe};
 use voxpost_proto::ErrorCode;
 
+use super::lane::gently;
 use super::spool::Upload;
 use crate::app::App;
 use crate::blob::{self, BlobError, FinishedObject, PendingObject};
@@ -16,6 +18,9 @@ const REMUX_TIME: Duration = Duration::from_secs(30);
 
 /// Two hours of sound decode and encode in about two minutes on one core.
 const TRANSCODE_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// From here on a file may well hold minutes: below, no second core would have anything to do.
+const LARGE_BYTES: u64 = 256 << 10;
 
 /// A canonical object that is stored.
 #[derive(Clone, Debug)]
@@ -69,7 +74,7 @@ async fn make_in_lane(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Made> {
     let light = move || -> ApiResult<Option<Made>> {
         let found = probe(&mut source.reader()).map_err(refused)?;
         if found.remux {
-            make(&job, id, &source, REMUX_TIME).map(Some)
+            make(&job, id, &source, REMUX_TIME, 0).map(Some)
         } else {
             Ok(None)
         }
@@ -78,11 +83,42 @@ async fn make_in_lane(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Made> {
         return Ok(made);
     }
     let (job, source) = (app.clone(), upload.clone());
-    let heavy = move || make(&job, id, &source, TRANSCODE_TIME);
+    let heavy = move || transcode(&job, id, &source);
     app.ingest.heavy.run(heavy).await?.ok_or_else(broken)?
 }
 
-fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Made> {
+/// A large file is encoded by the cores that have no other transcode, on threads that give way to the messages of others.
+fn transcode(app: &App, id: Uuid, upload: &Upload) -> ApiResult<Made> {
+    let ingest = &app.ingest;
+    let busy = Busy::new(&ingest.transcodes);
+    let idle = ingest.cores.saturating_sub(busy.others);
+    if idle > 1 && upload.len >= LARGE_BYTES {
+        gently(|| make(app, id, upload, TRANSCODE_TIME, idle))
+    } else {
+        make(app, id, upload, TRANSCODE_TIME, 0)
+    }
+}
+
+/// Counted as a transcode as long as it lives.
+struct Busy<'a> {
+    count: &'a AtomicUsize,
+    others: usize,
+}
+
+impl<'a> Busy<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        let others = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, others }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn make(app: &App, id: Uuid, upload: &Upload, time: Duration, extra_threads: usize) -> ApiResult<Made> {
     let started = Instant::now();
     let mut object = PendingObject::new(&app.ingest.temporary);
     let options = Options {
@@ -92,6 +128,7 @@ fn make(app: &App, id: Uuid, upload: &Upload, time: Duration) -> ApiResult<Made>
         },
         // Any value will do; the id's random tail differs from message to message.
         serial: id.as_u128() as u32,
+        extra_threads,
         ..Options::default()
     };
     let stopping = &app.ingest.stopping;
