@@ -1,18 +1,36 @@
-//! `transcode IN OUT [RATE] [COMPLEXITY] …`: takes a sound file through the crate. For benches/versus-ffmpeg.sh.
+//! `transcode IN OUT [complexity=N] [bitrate=BPS] [fit=0|1] [bandwidth=narrow|wide|superwide|full]`: takes a sound file through the
+//! crate. For the scripts that compare it.
 
 use std::fs::File;
 use std::io::BufWriter;
 
-use voxpost_audio::{Options, normalise};
+use voxpost_audio::{Bandwidth, Options, normalise};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, input, output, rest @ ..] = &arguments[..] else {
-        return Err("transcode IN OUT [COMPLEXITY]".into());
+    let [_, input, output, settings @ ..] = &arguments[..] else {
+        return Err("transcode IN OUT [complexity=N] [bitrate=BPS] [fit=0|1] [bandwidth=NAME]".into());
     };
     let mut options = Options::default();
-    if let Some(complexity) = rest.first() {
-        options.encoder.complexity = complexity.parse()?;
+    for setting in settings {
+        let encoder = &mut options.encoder;
+        match setting
+            .split_once('=')
+            .ok_or("a setting is a name, = and a value")?
+        {
+            ("complexity", value) => encoder.complexity = value.parse()?,
+            ("bitrate", value) => encoder.bitrate_bps = value.parse()?,
+            ("fit", value) => encoder.fit = value == "1",
+            ("bandwidth", value) => {
+                encoder.bandwidth = match value {
+                    "narrow" => Bandwidth::Narrow,
+                    "wide" => Bandwidth::Wide,
+                    "superwide" => Bandwidth::SuperWide,
+                    _ => Bandwidth::Full,
+                }
+            }
+            (name, _) => return Err(format!("no setting is called {name}").into()),
+        }
     }
     normalise(
         File::open(input)?,

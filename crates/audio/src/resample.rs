@@ -213,6 +213,84 @@ mod tests {
         }
     }
 
+    /// Gain in dB of a tone, and what else came out, relative to it.
+    fn response(hz: f64, from: u32, to: u32) -> (f64, f64) {
+        let got = resample(&tone(hz, from, from as usize), from, to, 960);
+        let middle = &got[got.len() / 4..got.len() * 3 / 4];
+        let (mut sine, mut cosine) = (0.0, 0.0);
+        let angle = |i: usize| std::f64::consts::TAU * hz * (i + got.len() / 4) as f64 / f64::from(to);
+        let scale = 2.0 / middle.len() as f64;
+        for (i, x) in middle.iter().enumerate() {
+            sine += scale * f64::from(*x) * angle(i).sin();
+            cosine += scale * f64::from(*x) * angle(i).cos();
+        }
+        let rest: f64 = middle
+            .iter()
+            .enumerate()
+            .map(|(i, x)| (f64::from(*x) - sine * angle(i).sin() - cosine * angle(i).cos()).powi(2))
+            .sum();
+        let db = |amplitude: f64| 20.0 * (amplitude.max(1e-12) / 0.5).log10();
+        (db(sine.hypot(cosine)), db((rest * scale).sqrt()))
+    }
+
+    /// docs/benchmarks.md has the same for soxr. The tones play whole periods in half a second.
+    #[test]
+    fn the_pass_band_is_flat_and_the_stop_band_is_silent() {
+        for (from, to) in [
+            (48_000, 16_000),
+            (44_100, 48_000),
+            (16_000, 48_000),
+            (48_000, 24_000),
+            (48_000, 44_100),
+        ] {
+            let nyquist = f64::from(from.min(to)) / 2.0;
+            for part in [0.02, 0.25, 0.5, 0.75, 0.9, 0.95] {
+                let hz = (nyquist * part / 100.0).round() * 100.0;
+                let (gain, rest) = response(hz, from, to);
+                assert!(gain.abs() < 0.05, "{from} to {to}, {hz} Hz: {gain:.3} dB");
+                assert!(
+                    rest < -100.0,
+                    "{from} to {to}, {hz} Hz: {rest:.0} dB of something else"
+                );
+            }
+            for part in [1.01, 1.05, 1.2, 1.5, 2.0].into_iter().filter(|_| to < from) {
+                let hz = (nyquist * part / 100.0).round() * 100.0;
+                if hz >= f64::from(from) / 2.0 {
+                    continue;
+                }
+                let got = resample(&tone(hz, from, from as usize), from, to, 960);
+                let middle = &got[got.len() / 4..got.len() * 3 / 4];
+                let peak = middle.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
+                assert!(
+                    peak < 0.5e-5,
+                    "{from} to {to}: {hz} Hz leaves {peak}, more than −100 dB"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sound_comes_out_after_two_blocks_of_the_filter_at_most() {
+        for (from, to, most_ms) in [
+            (48_000, 16_000, 43),
+            (44_100, 48_000, 43),
+            (16_000, 48_000, 128),
+            (8_000, 48_000, 256),
+        ] {
+            let mut resampler = Resampler::new(rate(from), rate(to));
+            let mut out = Vec::new();
+            let mut samples = 0;
+            while out.is_empty() {
+                resampler.push(&[0.0], &mut out);
+                samples += 1;
+            }
+            assert!(
+                samples * 1_000 <= most_ms * from,
+                "{from} to {to}: {samples} samples"
+            );
+        }
+    }
+
     #[test]
     fn the_block_size_does_not_change_the_sound() {
         let input = tone(700.0, 44_100, 10_000);

@@ -119,16 +119,19 @@ pub struct EncoderSettings {
     pub fit: bool,
 }
 
+/// The lowest complexity of libopus 1.6 whose PESQ is within 0.02 of the highest: the table "Complexity" of docs/benchmarks.md.
+const COMPLEXITY: u8 = 8;
+
 impl Default for EncoderSettings {
     /// What is kept: 24 kbit/s VBR, 20 ms, fitted to the sound; no FEC and no DTX, since what is stored is never lost on the
-    /// way, and their cost would be kept for ever. docs/benchmarks.md has the measurement that chose the complexity.
+    /// way, and their cost would be kept for ever.
     fn default() -> Self {
         Self {
             application: Application::Voip,
             bitrate_bps: 24_000,
             rate_control: RateControl::Vbr,
             frame: FrameDuration::Ms20,
-            complexity: 6,
+            complexity: COMPLEXITY,
             fec: false,
             loss_percent: 0,
             dred_ms: 0,
