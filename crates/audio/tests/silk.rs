@@ -17,6 +17,7 @@ mod damage;
 #[allow(
     unreachable_pub,
     unused_imports,
+    dead_code,
     reason = "it is public in the test kit, and tested there"
 )]
 #[path = "../../testkit/src/sound.rs"]

@@ -37,6 +37,10 @@ pub(crate) enum Track<'a> {
     /// AMR: frames as RFC 4867 §5.3 stores them, one or several to a packet.
     Amr(AmrBand, Box<dyn Packets + 'a>),
     /// SILK v3: its packets, empty where nobody spoke.
+    #[cfg_attr(
+        not(any(feature = "silk", test)),
+        expect(dead_code, reason = "read only where there is a decoder")
+    )]
     Silk(Box<dyn Packets + 'a>),
     /// Another codec.
     Other(Codec),
