@@ -16,7 +16,7 @@ async fn what_telephones_and_old_programs_record_is_heard() {
     let server = server().await;
     let (ana, ben) = (server.person("ana").await, server.person("ben").await);
     let conversation = ana.talk_to(&ben).await;
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let spoken = sound::read_wav(&root.join(FIXTURES).join("sound/speech.flac"));
 
     for (name, mime, ms) in [
