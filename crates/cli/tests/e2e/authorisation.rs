@@ -59,6 +59,15 @@ const ENDPOINTS: &[(&str, &str, For)] = &[
     ("POST", "/v1/messages/{id}/audio-url", For::Insiders),
     ("POST", "/v1/messages/{id}/finish", For::Insiders),
     ("GET", "/v1/drafts", For::Oneself),
+    ("OPTIONS", "/v1/uploads", For::Anybody),
+    ("POST", "/v1/uploads", For::Oneself),
+    ("POST", "/v1/uploads/presign", For::Oneself),
+    ("OPTIONS", "/v1/uploads/{id}", For::Anybody),
+    ("GET", "/v1/uploads/{id}", For::Insiders),
+    ("HEAD", "/v1/uploads/{id}", For::Insiders),
+    ("PATCH", "/v1/uploads/{id}", For::Insiders),
+    ("POST", "/v1/uploads/{id}", For::Insiders),
+    ("DELETE", "/v1/uploads/{id}", For::Insiders),
     ("GET", "/v1/messages/{id}/waveform", For::Insiders),
     ("GET", "/v1/messages/{id}/playback", For::Insiders),
     ("PUT", "/v1/messages/{id}/playback", For::Insiders),
@@ -67,9 +76,10 @@ const ENDPOINTS: &[(&str, &str, For)] = &[
     ("GET", "/v1/sync", For::Oneself),
 ];
 
-/// What the people in the test belong to: a session of ana's, a conversation and a message of ana and ben.
+/// What the people in the test belong to: a session and an upload of ana's, a conversation and a message of ana and ben.
 struct Things {
     session: String,
+    upload: String,
     conversation: String,
     message: String,
     ben: String,
@@ -80,6 +90,7 @@ impl Things {
         let id = match path {
             _ if path.starts_with("/v1/sessions") => &self.session,
             _ if path.starts_with("/v1/conversations") => &self.conversation,
+            _ if path.starts_with("/v1/uploads") => &self.upload,
             _ => &self.message,
         };
         let path = path.replace("{id}", id).replace("{user_id}", &self.ben);
@@ -102,6 +113,9 @@ fn body(method: &str, path: &str) -> Option<Value> {
             json!({"current_password": "not this one", "new_password": "another long one"})
         }
         ("POST", "/v1/conversations") => json!({"kind": "group", "title": "mine", "members": []}),
+        ("POST", "/v1/uploads/presign") => json!({
+            "conversation_id": fresh_id(), "type": "audio/ogg", "size_bytes": 10, "sha256": "0".repeat(64),
+        }),
         ("PATCH", "/v1/conversations/{id}") => json!({"title": "stolen"}),
         ("POST", "/v1/conversations/{id}/members") => json!({"members": ["mallory"]}),
         ("PUT", "/v1/conversations/{id}/read" | "/v1/conversations/{id}/delivered") => json!({"seq": 1}),
@@ -128,6 +142,18 @@ fn request(
             );
         return builder.multipart(form);
     }
+    if path == "/v1/uploads" || path == "/v1/uploads/{id}" {
+        let builder = builder.header("Tus-Resumable", "1.0.0");
+        return match (method, path) {
+            ("POST", "/v1/uploads") => builder.header("Upload-Length", 10),
+            ("PATCH" | "POST", _) => builder
+                .header("X-HTTP-Method-Override", "PATCH")
+                .header("Upload-Offset", 0)
+                .header("Content-Type", "application/offset+octet-stream")
+                .body("x"),
+            _ => builder,
+        };
+    }
     match body(method, path) {
         Some(body) => builder.json(&body),
         None => builder,
@@ -149,7 +175,13 @@ async fn every_endpoint_refuses_nobody_and_the_wrong_person() {
         .expect("a list")
         .iter()
         .find(|s| s["current"] == true);
+    let begun = ana
+        .request(Method::POST, "/v1/uploads")
+        .header("Tus-Resumable", "1.0.0");
+    let begun = exchange(begun.header("Upload-Length", 10)).await.expect(201);
+    let upload = begun.header("location").rsplit('/').next().map(str::to_owned);
     let things = Things {
+        upload: upload.expect("an id"),
         session: session.expect("the phone's")["id"]
             .as_str()
             .expect("an id")
@@ -203,6 +235,7 @@ async fn every_endpoint_refuses_nobody_and_the_wrong_person() {
             }
             // A thing that is not there looks exactly like one that is not yours.
             let nothing = Things {
+                upload: fresh_id().to_string(),
                 session: fresh_id().to_string(),
                 conversation: fresh_id().to_string(),
                 message: fresh_id().to_string(),
@@ -259,6 +292,7 @@ async fn snapshot(ana: &Person, things: &Things) -> Vec<Value> {
     for path in [
         "/v1/me".to_owned(),
         format!("/v1/conversations/{}", things.conversation),
+        format!("/v1/uploads/{}", things.upload),
     ] {
         seen.push(ana.get(&path).await.expect(200).json());
     }
