@@ -27,6 +27,8 @@ export class VxPending extends VxElement {
   #cancel = h("button", { type: "button", class: "quiet cancel" }, icon("close"));
   #status = "";
   #drawn = -Infinity;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later;
 
   start() {
     const { entry, blob } = this.item;
@@ -51,7 +53,10 @@ export class VxPending extends VxElement {
     const changed = status !== this.#status;
     this.#status = status;
     if (changed) this.#renderStatus();
-    if (changed || performance.now() - this.#drawn > FIGURES_MS) this.#renderFigures();
+    const wait = changed ? 0 : this.#drawn + FIGURES_MS - performance.now();
+    if (wait <= 0) this.#renderFigures();
+    // What comes last before it stands still is shown as well.
+    else this.#later ??= setTimeout(() => this.#renderFigures(), wait);
   }
 
   #renderStatus() {
@@ -77,6 +82,8 @@ export class VxPending extends VxElement {
   }
 
   #renderFigures() {
+    clearTimeout(this.#later);
+    this.#later = undefined;
     this.#drawn = performance.now();
     const { status, sent_bytes, bytes_per_second, left_ms, blob } = this.item;
     const total = blob?.size ?? 0;

@@ -27,7 +27,7 @@ import { Rate } from "./rate.js";
  * @property {() => void} queued                      it waits for its turn
  * @property {(bytes: number) => void} sending        so many bytes have gone out
  * @property {(error: ApiError | null) => void} waiting   to try again after an error; null: for the server, which is at work
- * @property {(begun: Begun | null) => void} remember     where the upload is, for the next page
+ * @property {(begun: Begun | null) => Promise<void>} remember   where the upload is, for the next page; resolves when it is kept
  * @property {(ms: number) => Promise<void>} pause    ends early when the network is back or the person is impatient
  */
 
@@ -339,9 +339,9 @@ export class Outbox extends EventTarget {
       },
       remember: (upload) => {
         const item = this.#items.get(clientId);
-        if (!item || signal.aborted) return;
+        if (!item || signal.aborted) return Promise.resolve();
         update({ entry: { ...item.entry, upload } });
-        this.#means.storage.note(clientId, { upload }).catch(() => {});
+        return this.#means.storage.note(clientId, { upload }).catch(() => {});
       },
       pause: (ms) => this.#pause(clientId, ms),
     };

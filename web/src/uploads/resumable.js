@@ -21,6 +21,8 @@ export class Resumable {
   #resolve = () => {};
   /** @type {(error: unknown) => void} */
   #reject = () => {};
+  /** Where the upload is, is kept for the next page. */
+  #remembered = Promise.resolve();
 
   /**
    * @param {object} what
@@ -94,7 +96,8 @@ export class Resumable {
         this.#hooks.waiting(effect.error);
         return void this.#hooks.pause(effect.ms).then(() => this.#apply(machine.handleTimer()));
       case "remember":
-        return this.#hooks.remember(effect.begun);
+        this.#remembered = this.#hooks.remember(effect.begun);
+        return;
       case "abort":
         this.#controller.abort();
         this.#controller = new AbortController();
@@ -119,6 +122,8 @@ export class Resumable {
       .arrayBuffer()
       // The file was changed or removed since it was chosen.
       .catch(() => Promise.reject(new ApiError("file_unreadable", 400)));
+    // What is sent to an upload that nobody remembers is sent again.
+    await this.#remembered;
     return this.#tus.send(url, offset, bytes, (sent) => this.#hooks.sending(offset + sent), signal);
   }
 

@@ -88,7 +88,8 @@ test("a large file goes up through stalls, cuts, a reload and a server that is k
   network.stallAfter(6 * MIB);
   network.cut();
   await stalls();
-  assert.ok(Number(await bar.evaluate((element) => /** @type {HTMLProgressElement} */ (element).value)) > 0.1);
+  const shown = () => bar.evaluate((element) => /** @type {HTMLProgressElement} */ (element).value);
+  await eventually(async () => (await shown()) > 0.1, "the progress to be shown");
   // Reload in the middle of another one.
   network.stallAfter(5 * MIB);
   await ana.page.reload();

@@ -33,7 +33,7 @@ function page(server, bytes, kept = { begun: null }) {
       queued: () => {},
       sending: (sent) => void progress.push(sent),
       waiting: (error) => void waits.push(error),
-      remember: (begun) => void (kept.begun = begun),
+      remember: async (begun) => void (kept.begun = begun),
       pause: async () => {},
     },
   });
