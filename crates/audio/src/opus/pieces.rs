@@ -376,9 +376,6 @@ mod tests {
             };
             let (with, without) = (after_seams(&seamed), after_seams(&serial));
             let (all_with, all_without) = (segmental_snr(&sound, &seamed), segmental_snr(&sound, &serial));
-            println!(
-                "{kind}: seams {with:.2} dB, there without {without:.2} dB; all {all_with:.2}, {all_without:.2} dB"
-            );
             assert!(with > without - 0.5, "{kind}: {with:.2} and not {without:.2} dB");
             // An encoder takes a second to find its bit rate, and these pieces are hardly longer.
             assert!(
