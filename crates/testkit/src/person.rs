@@ -17,7 +17,8 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub struct Person {
-    base: String,
+    /// `http://127.0.0.1:PORT` of the server that they talk to.
+    pub base: String,
     /// Who they are.
     pub user: User,
     /// Their session token.

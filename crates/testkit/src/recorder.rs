@@ -128,15 +128,26 @@ impl Recorder {
     /// # Errors
     /// What the server said.
     pub async fn resume(&mut self, socket: &mut Socket) -> Result<u32, Problem> {
+        let resumed = self.try_resume(socket).await;
+        resumed.expect("the socket is open")
+    }
+
+    /// As [`Recorder::resume`], over networks that break; `None` when the socket is gone.
+    pub async fn try_resume(&mut self, socket: &mut Socket) -> Option<Result<u32, Problem>> {
         self.sender.handle_disconnect();
         let message = json!({"type": "recording.resume", "ref": "resume", "message_id": self.message_id,
             "resume_token": self.resume_token});
-        socket.say(&message).await;
-        self.ready(socket).await
+        let sent = socket.send_frame(Frame::text(message.to_string())).await;
+        sent.ok()?;
+        self.try_ready(socket).await
     }
 
     async fn ready(&mut self, socket: &mut Socket) -> Result<u32, Problem> {
-        let ready = socket.wait_for("recording.ready", |message| match message {
+        self.try_ready(socket).await.expect("the socket is open")
+    }
+
+    async fn try_ready(&mut self, socket: &mut Socket) -> Option<Result<u32, Problem>> {
+        let ready = socket.try_wait_for("recording.ready", |message| match message {
             ServerMessage::RecordingReady {
                 message_id,
                 handle,
@@ -150,13 +161,16 @@ impl Recorder {
             } => Some(Err(problem.clone())),
             _ => None,
         });
-        let (message_id, handle, resume_token, next_sequence) = ready.await?;
+        let (message_id, handle, resume_token, next_sequence) = match ready.await.ok()?? {
+            Ok(ready) => ready,
+            Err(problem) => return Some(Err(problem)),
+        };
         self.message_id = message_id;
         self.handle = handle;
         self.resume_token = resume_token;
         // A journal that lost something is a case of its own; what is kept is sent all the same.
         let _ = self.sender.handle_ready(next_sequence);
-        Ok(next_sequence)
+        Some(Ok(next_sequence))
     }
 
     /// Sends what is recorded and not sent, in messages of about `max_bytes`; false when the connection is gone.
@@ -194,12 +208,24 @@ impl Recorder {
         samples: Option<u64>,
         allow_gaps: bool,
     ) -> Result<Message, Problem> {
+        let finished = self.try_finish(socket, samples, allow_gaps).await;
+        finished.expect("the socket is open")
+    }
+
+    /// As [`Recorder::finish`], over networks that break; `None` when the socket is gone.
+    pub async fn try_finish(
+        &mut self,
+        socket: &mut Socket,
+        samples: Option<u64>,
+        allow_gaps: bool,
+    ) -> Option<Result<Message, Problem>> {
         let packets = self.sender.whole().packets;
         let message = json!({"type": "recording.finish", "ref": "finish", "handle": self.handle, "packets": packets,
             "samples": samples, "allow_gaps": allow_gaps});
-        socket.say(&message).await;
+        let sent = socket.send_frame(Frame::text(message.to_string())).await;
+        sent.ok()?;
         socket
-            .wait_for("the end of a recording", |message| match message {
+            .try_wait_for("the end of a recording", |message| match message {
                 ServerMessage::Ok {
                     reference: Some(reference),
                     message: Some(message),
@@ -211,5 +237,6 @@ impl Recorder {
                 _ => None,
             })
             .await
+            .ok()?
     }
 }

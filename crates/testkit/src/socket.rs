@@ -106,25 +106,35 @@ impl Socket {
     }
 
     /// The next message that `wanted` gives a value for. Others before it stay for later calls, in order.
-    pub async fn wait_for<T>(
+    pub async fn wait_for<T>(&mut self, what: &str, wanted: impl FnMut(&ServerMessage) -> Option<T>) -> T {
+        match self.try_wait_for(what, wanted).await {
+            Ok(Some(value)) => value,
+            Ok(None) => panic!("the socket closed before {what}"),
+            Err(error) => panic!("the socket broke before {what}: {error}"),
+        }
+    }
+
+    /// As [`Socket::wait_for`], over networks that break; `None` when the socket closed.
+    ///
+    /// # Errors
+    /// How it broke.
+    pub async fn try_wait_for<T>(
         &mut self,
         what: &str,
         mut wanted: impl FnMut(&ServerMessage) -> Option<T>,
-    ) -> T {
+    ) -> Result<Option<T>, Error> {
         for index in 0..self.waiting.len() {
             if let Some(value) = wanted(&self.waiting[index]) {
                 self.waiting.remove(index);
-                return value;
+                return Ok(Some(value));
             }
         }
         loop {
-            let message = match patiently(what, self.receive()).await {
-                Ok(Some(message)) => message,
-                Ok(None) => panic!("the socket closed before {what}"),
-                Err(error) => panic!("the socket broke before {what}: {error}"),
+            let Some(message) = patiently(what, self.receive()).await? else {
+                return Ok(None);
             };
             match wanted(&message) {
-                Some(value) => return value,
+                Some(value) => return Ok(Some(value)),
                 None => self.waiting.push_back(message),
             }
         }

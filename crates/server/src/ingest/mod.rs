@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::config::Config;
 pub(crate) use lane::Lane;
 pub(crate) use locks::{KeyedGuard, KeyedLocks};
+pub(crate) use quota::Quota;
 pub(crate) use spool::{Spooler, Upload};
 pub(crate) use staging::Staging;
 

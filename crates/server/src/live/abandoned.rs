@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
+use voxpost_proto::ErrorCode;
 use voxpost_proto::socket::RecordingState;
 
 use super::finish::{self, Finish};
 use super::{Recording, begin, tell};
+use crate::access;
 use crate::app::App;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
@@ -61,10 +63,14 @@ async fn look_after(app: &App, recording: &Arc<Recording>) -> ApiResult<()> {
     if recording.has_news() {
         tell(app, recording, RecordingState::Recording).await?;
     }
+    let published = recording.lock().published;
     let Some(since) = recording.without_sender_since() else {
+        if published && !may_send(app, recording).await? {
+            let _turn = app.recordings.turns.lock(recording.id).await;
+            finish::end(app, recording, Finish::AS_IT_IS).await?;
+        }
         return Ok(());
     };
-    let published = recording.lock().published;
     let patience = if published {
         app.config.live_abandoned_after_ms
     } else {
@@ -88,6 +94,19 @@ async fn look_after(app: &App, recording: &Arc<Recording>) -> ApiResult<()> {
         };
     }
     interrupt(app, recording).await
+}
+
+/// Whether its sender may still speak in the conversation. Who may not is heard no further than to here; a private recording
+/// is refused when it is finished.
+async fn may_send(app: &App, recording: &Recording) -> ApiResult<bool> {
+    let mut c = app.store.read().await?;
+    match access::send_voice(&mut c, recording.sender_id, recording.conversation_id).await {
+        Ok(_) => Ok(true),
+        Err(error) => match error.code() {
+            ErrorCode::NotFound | ErrorCode::Forbidden | ErrorCode::VoiceNotAccepted => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 /// A private recording becomes a draft; one without any sound is nothing.

@@ -13,7 +13,7 @@ use super::{Outlet, Recording, growth, lock};
 use crate::app::App;
 use crate::auth;
 use crate::error::{ApiError, ApiResult};
-use crate::ingest::message;
+use crate::ingest::{Quota, message};
 use crate::store::recordings::{self, RecordingRow};
 use crate::store::{idempotency, members, messages};
 use crate::{access, clock};
@@ -145,6 +145,7 @@ async fn insert(
         changed_at: now.millis(),
     };
     let max = i64::from(app.config.max_recordings_per_user);
+    let quota = Quota::of(&app.config);
     let inserted = recording.clone();
     let conversation_id = start.conversation_id;
     app.store
@@ -168,6 +169,7 @@ async fn insert(
                     let detail = format!("At most {max} recordings of one person can go on. Finish some.");
                     return Err(ApiError::new(ErrorCode::RateLimited, detail).retry_after(5));
                 }
+                quota.check_room(c, user_id).await?;
                 if !messages::insert(c, &row).await? {
                     return Err(message::taken());
                 }
@@ -227,6 +229,7 @@ pub(super) async fn take_over(app: &App, id: Uuid, token_hash: Option<Vec<u8>>) 
             .runs
             .add(number(run.first_sequence)..number(run.first_sequence + run.packet_count));
         known.samples += u64::try_from(run.samples).unwrap_or_default();
+        known.bytes += u64::try_from(run.bytes).unwrap_or_default();
     }
     // What is there grows on from where it is, so that its end is as quick as any other's.
     if known.runs.count() <= 1 {

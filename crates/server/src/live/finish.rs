@@ -66,6 +66,7 @@ pub(super) async fn end(app: &App, recording: &Arc<Recording>, how: Finish) -> A
         let have = state.receiver.packets();
         let packets = how.packets.unwrap_or(have);
         match state.receiver.check_finish(packets) {
+            _ if let Phase::Over { packets } = state.phase => return Err(begin::finished(packets.into())),
             _ if have == 0 => return Err(empty()),
             FinishCheck::TooFew { packets: have } => {
                 return Err(ApiError::invalid(format!(
@@ -91,7 +92,7 @@ pub(super) async fn end(app: &App, recording: &Arc<Recording>, how: Finish) -> A
     match &ended {
         Ok(_) => app.recordings.close(recording, packets),
         // It goes on, or stays as it is; the file is made of the log the next time.
-        Err(_) => recording.lock().phase = Phase::Open,
+        Err(_) => recording.go_on(),
     }
     ended
 }

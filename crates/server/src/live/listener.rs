@@ -29,9 +29,13 @@ const CHECK: Duration = Duration::from_secs(1);
 /// The most packets that one nack gets.
 const MAX_NACK: usize = 64;
 
+/// Packets that wait to be sent, beyond which a nack brings nothing: who reads so slowly asks again.
+const MAX_WAITING: usize = 512;
+
 pub(crate) struct Listener {
     user_id: Uuid,
     recording: Arc<Recording>,
+    outlet: Arc<Outlet>,
     handle: u32,
     place: Place,
     waiting: VecDeque<Bytes>,
@@ -79,7 +83,7 @@ impl Listener {
                 ),
             });
         };
-        let (edge, place) = recording.listen(outlet);
+        let (edge, place) = recording.listen(outlet, handle);
         let (place, next) = match from {
             LiveFrom::Edge => (Place::Ring(place), edge),
             LiveFrom::Start => {
@@ -90,6 +94,7 @@ impl Listener {
         let listener = Self {
             user_id,
             recording,
+            outlet: Arc::clone(outlet),
             handle,
             place,
             waiting: VecDeque::new(),
@@ -139,6 +144,9 @@ impl Listener {
     /// Packets again, as far as they are there.
     pub(crate) async fn nack(&mut self, app: &App, sequences: &[u32]) -> ApiResult<()> {
         for &sequence in sequences.iter().take(MAX_NACK) {
+            if self.waiting.len() >= MAX_WAITING {
+                break;
+            }
             if let Some(packet) = self.recording.ring_find(sequence) {
                 self.queue(&packet.rtp);
                 continue;
@@ -185,6 +193,12 @@ impl Listener {
 
     fn queue(&mut self, rtp: &[u8]) {
         self.waiting.push_back(packet_down(self.handle, rtp).into());
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.recording.leave(&self.outlet, self.handle);
     }
 }
 

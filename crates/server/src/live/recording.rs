@@ -91,6 +91,8 @@ pub(super) struct State {
     pending_bytes: usize,
     in_flight: bool,
     dirty: bool,
+    /// A packet came while it was being finished.
+    missed: bool,
     /// Why the last write failed.
     pub(super) trouble: Option<ApiError>,
     /// Play time of all packets.
@@ -104,7 +106,7 @@ pub(super) struct State {
     ring: VecDeque<Packet>,
     /// How many packets were in the ring before its first.
     ring_start: u64,
-    listeners: Vec<Weak<Outlet>>,
+    listeners: Vec<(Weak<Outlet>, u32)>,
     pub(super) told_samples: u64,
 }
 
@@ -146,6 +148,7 @@ impl Recording {
                 pending_bytes: 0,
                 in_flight: false,
                 dirty: false,
+                missed: false,
                 trouble: None,
                 sounded: known.samples,
                 bytes: known.bytes,
@@ -187,11 +190,6 @@ impl Recording {
             state.owner = None;
             state.without_since = Instant::now();
         }
-        state.listeners.retain(|listener| {
-            listener
-                .upgrade()
-                .is_some_and(|other| !Arc::ptr_eq(&other, outlet))
-        });
     }
 
     /// Whether this very handle may speak for it.
@@ -212,7 +210,10 @@ impl Recording {
         match state.phase {
             Phase::Open => {}
             // It comes again, or is answered when that is done.
-            Phase::Finishing => return (Taken::Yes, false),
+            Phase::Finishing => {
+                state.missed = true;
+                return (Taken::Yes, false);
+            }
             Phase::Over { packets } => return (Taken::Over(packets), false),
         }
         let sequence = match state.receiver.handle_packet(&header) {
@@ -247,6 +248,20 @@ impl Recording {
     pub(crate) fn is_full(&self) -> bool {
         let state = self.lock();
         state.pending_bytes > MAX_PENDING_BYTES && state.phase == Phase::Open
+    }
+
+    /// It could not be finished and goes on. What came meanwhile was not taken in: its sender is fenced off, resumes and
+    /// sends it again.
+    pub(super) fn go_on(&self) {
+        let mut state = self.lock();
+        if state.phase != Phase::Finishing {
+            return;
+        }
+        state.phase = Phase::Open;
+        if std::mem::take(&mut state.missed) {
+            state.owner = None;
+            state.without_since = Instant::now();
+        }
     }
 
     /// Whether it is as long, or as large, as a message may be.
@@ -321,12 +336,7 @@ impl Recording {
         state.pending = Vec::new();
         state.pending_bytes = 0;
         state.grown = None;
-        state.listeners.retain(|listener| {
-            listener.upgrade().is_some_and(|outlet| {
-                outlet.wake();
-                true
-            })
-        });
+        state.wake_listeners();
         if let Some(owner) = &state.owner {
             owner.outlet.wake();
         }
@@ -381,14 +391,15 @@ impl Recording {
         }
     }
 
-    /// A listener wants packets from now on; returns (the first that is not received yet, where the ring is).
-    pub(crate) fn listen(&self, outlet: &Arc<Outlet>) -> (u32, u64) {
+    /// A listener wants packets from now on; returns (the first that is not received yet, where the ring is). Until
+    /// [`leave`](Self::leave).
+    pub(super) fn listen(&self, outlet: &Arc<Outlet>, handle: u32) -> (u32, u64) {
         let mut state = self.lock();
         if state.listeners.is_empty() {
             // From here on packets are kept for a while; those that are not durable yet belong to it.
             state.ring = state.pending.iter().cloned().collect();
         }
-        state.listeners.push(Arc::downgrade(outlet));
+        state.listeners.push((Arc::downgrade(outlet), handle));
         let next = state
             .receiver
             .durable()
@@ -396,6 +407,13 @@ impl Recording {
             .max(state.pending.iter().map(|packet| packet.sequence + 1).max())
             .unwrap_or(self.shape.first_sequence);
         (next, state.ring_start + state.ring.len() as u64)
+    }
+
+    /// The listener is gone.
+    pub(super) fn leave(&self, outlet: &Arc<Outlet>, handle: u32) {
+        self.lock()
+            .listeners
+            .retain(|(other, of)| *of != handle || !std::ptr::eq(other.as_ptr(), Arc::as_ptr(outlet)));
     }
 
     /// Packets of the ring from a place on, at most `limit`, and the place after them. A listener that fell behind the ring
@@ -438,17 +456,20 @@ impl State {
             .is_some_and(|owner| Arc::ptr_eq(&owner.outlet, outlet) && owner.handle == handle)
     }
 
+    fn wake_listeners(&self) {
+        for (outlet, _) in &self.listeners {
+            if let Some(outlet) = outlet.upgrade() {
+                outlet.wake();
+            }
+        }
+    }
+
     /// On arrival, before it is durable.
     fn relay(&mut self, packet: &Packet) {
         if self.listeners.is_empty() {
             return;
         }
-        self.listeners.retain(|listener| {
-            listener.upgrade().is_some_and(|outlet| {
-                outlet.wake();
-                true
-            })
-        });
+        self.wake_listeners();
         self.ring.push_back(packet.clone());
         if self.ring.len() > RING {
             self.ring.pop_front();

@@ -47,6 +47,7 @@ pub(crate) struct LogRun {
     pub(crate) first_sequence: i64,
     pub(crate) packet_count: i64,
     pub(crate) samples: i64,
+    pub(crate) bytes: i64,
 }
 
 pub(crate) async fn insert(c: &mut Conn, row: &RecordingRow) -> sqlx::Result<()> {
@@ -112,6 +113,18 @@ pub(crate) async fn count_open(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<i6
         .bind(sender_id)
         .fetch_one(c)
         .await
+}
+
+/// Bytes and samples at 48 kHz of a person's recordings that are not finished.
+pub(crate) async fn unfinished_of(c: &mut Conn, sender_id: Uuid) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT COALESCE(SUM(LENGTH(l.packets)), 0), COALESCE(SUM(l.samples), 0)
+         FROM recording_log l JOIN recordings r ON r.message_id = l.message_id
+         WHERE r.sender_id = $1 AND r.state IN ('recording', 'draft')",
+    )
+    .bind(sender_id)
+    .fetch_one(c)
+    .await
 }
 
 /// Lets `node` write an open recording, with a new token if one is given; false when it is not open.
@@ -183,7 +196,8 @@ pub(crate) async fn append(c: &mut Conn, message_id: Uuid, row: &LogRow) -> sqlx
 /// What is in the log, without the packets.
 pub(crate) async fn runs(c: &mut Conn, message_id: Uuid) -> sqlx::Result<Vec<LogRun>> {
     sqlx::query_as(
-        "SELECT first_sequence, packet_count, samples FROM recording_log WHERE message_id = $1 ORDER BY first_sequence",
+        "SELECT first_sequence, packet_count, samples, LENGTH(packets) AS bytes FROM recording_log
+         WHERE message_id = $1 ORDER BY first_sequence",
     )
     .bind(message_id)
     .fetch_all(c)

@@ -1,10 +1,11 @@
 //! Recording over the socket: packets of another program's encoder go in, and come out of the stored file as they are.
 
+mod live;
+mod network;
+
 use serde_json::json;
-use uuid::Uuid;
 use voxpost_proto::api::{Draft, Message, MessageState, Page};
 use voxpost_proto::live::entries;
-use voxpost_proto::rtp::RtpHeader;
 use voxpost_proto::socket::{Change, ServerMessage};
 use voxpost_proto::{BinaryMessage, ErrorCode};
 use voxpost_testkit::{Clip, Encoded, Person, Recorder, Socket, eventually, fresh_id};
@@ -265,7 +266,8 @@ async fn of_two_senders_the_second_goes_on_and_each_packet_is_there_once() {
 async fn soak_a_kill_during_recordings_loses_nothing_that_was_acknowledged() {
     let recordings = soak(12, 200);
     let mut dice = Dice::new("kill during recordings");
-    let mut server = server().await;
+    // All of them are of one person, who is in no hurry as a rule.
+    let mut server = options().arg("--rate-messages=0").start().await;
     let (mut ana, mut ben) = (server.person("ana").await, server.person("ben").await);
     let conversation = ana.talk_to(&ben).await.id;
     let encoded = Encoded::seconds(4.0, 350);
@@ -333,110 +335,6 @@ async fn soak_a_kill_during_recordings_loses_nothing_that_was_acknowledged() {
     }
     assert_eq!(ben.messages(conversation).await.len(), recordings.min(200));
     server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_live_recording_is_heard_while_it_is_made() {
-    let server = server().await;
-    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
-    let conversation = ana.talk_to(&ben).await.id;
-    let encoded = Encoded::seconds(4.0, 700);
-    let (mut anas, mut bens) = (ana.socket().await, ben.socket().await);
-    let mut recorder = Recorder::new(&encoded, 0);
-    let refused = recorder
-        .start(&mut anas, conversation, true)
-        .await
-        .expect_err("not live");
-    assert_eq!(refused.code, ErrorCode::Forbidden);
-    ana.patch(
-        &format!("/v1/conversations/{conversation}"),
-        &json!({"live": true}),
-    )
-    .await
-    .expect(200);
-    recorder
-        .start(&mut anas, conversation, true)
-        .await
-        .expect("ready");
-    let id = recorder.message_id;
-    ben.get(&format!("/v1/messages/{id}"))
-        .await
-        .problem(ErrorCode::NotFound);
-
-    let half = encoded.packets.len() / 2;
-    for (packet, samples) in &encoded.packets[..half] {
-        recorder.sender.push(packet, *samples);
-    }
-    recorder.transmit(&mut anas, 500).await;
-    let created = bens.wait_for_event("its beginning", |event| match &event.change {
-        Change::MessageCreated { message } => Some((message.id, message.state, message.seq)),
-        _ => None,
-    });
-    assert_eq!(created.await, (id, MessageState::Recording, Some(1)));
-    let mut edge = ben.socket().await;
-    let (start_handle, from) = join(&mut bens, id, "start").await;
-    assert_eq!(from, 0);
-    recorder.durable(&mut anas, half as u32 - 1).await;
-    let (edge_handle, edge_from) = join(&mut edge, id, "edge").await;
-    assert_eq!(edge_from, half as u32);
-    let listening = tokio::spawn({
-        let ben = ben.clone();
-        async move { ben.audio(id).await.expect(200) }
-    });
-    for (packet, samples) in &encoded.packets[half..] {
-        recorder.sender.push(packet, *samples);
-        recorder.transmit(&mut anas, 500).await;
-    }
-    let message = recorder
-        .finish(&mut anas, Some(encoded.samples), false)
-        .await
-        .expect("ready");
-    assert_eq!(message.seq, Some(1));
-
-    for (socket, handle, first) in [(&mut bens, start_handle, 0), (&mut edge, edge_handle, half)] {
-        let packets = socket
-            .wait_for("the end of it", |message| match message {
-                ServerMessage::LiveEnded { handle: of, packets } if *of == handle => Some(*packets),
-                _ => None,
-            })
-            .await;
-        assert_eq!(packets, encoded.packets.len() as u32);
-        let mut heard: Vec<(u16, Vec<u8>)> = socket
-            .binary
-            .iter()
-            .map(|bytes| {
-                let message = BinaryMessage::parse(bytes).expect("a packet");
-                assert_eq!(message.handle, handle);
-                let (header, payload) = RtpHeader::parse(message.body).expect("RTP");
-                (header.sequence, payload.to_vec())
-            })
-            .collect();
-        heard.sort();
-        heard.dedup();
-        let payloads: Vec<Vec<u8>> = heard.into_iter().map(|(_, payload)| payload).collect();
-        same(&payloads, &encoded.payloads()[first..]);
-    }
-    let grown = listening.await.expect("no panic");
-    assert_eq!(grown.header("cache-control"), "private, no-store");
-    assert_eq!(sha256(&grown.body), message.audio.as_ref().expect("sound").sha256);
-    holds(&ben, &message, &encoded.payloads()).await;
-    server.stop().await;
-}
-
-async fn join(socket: &mut Socket, id: Uuid, from: &str) -> (u32, u32) {
-    let join = json!({"type": "live.join", "ref": "join", "message_id": id, "from": from});
-    socket.say(&join).await;
-    socket
-        .wait_for("live.ready", |message| match message {
-            ServerMessage::LiveReady {
-                handle,
-                next_sequence,
-                ..
-            } => Some((*handle, *next_sequence)),
-            ServerMessage::Error { problem, .. } => panic!("{problem:?}"),
-            _ => None,
-        })
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -610,5 +508,39 @@ async fn an_id_that_was_used_for_a_recording_is_good_for_nothing_else() {
         .await
         .problem(ErrorCode::NotFound);
     assert_eq!(ben.messages(conversation).await.len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nothing_more_may_be_kept_no_recording_begins_and_one_that_goes_on_is_kept_whole() {
+    let server = options().arg("--quota-seconds=2").start().await;
+    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
+    let conversation = ana.talk_to(&ben).await.id;
+    let encoded = Encoded::seconds(3.0, 440);
+    let mut socket = ana.socket().await;
+    let mut recorder = Recorder::new(&encoded, 0);
+    recorder
+        .start(&mut socket, conversation, false)
+        .await
+        .expect("ready");
+    record(&mut recorder, &encoded);
+    recorder.transmit(&mut socket, 500).await;
+    recorder
+        .durable(&mut socket, encoded.packets.len() as u32 - 1)
+        .await;
+    let mut next = Recorder::new(&encoded, 0);
+    let refused = next.start(&mut socket, conversation, false).await;
+    assert_eq!(refused.expect_err("too much").code, ErrorCode::QuotaExceeded);
+    let message = recorder
+        .finish(&mut socket, Some(encoded.samples), false)
+        .await
+        .expect("ready");
+    holds(&ben, &message, &encoded.payloads()).await;
+    let refused = next.start(&mut socket, conversation, false).await;
+    assert_eq!(refused.expect_err("too much").code, ErrorCode::QuotaExceeded);
+    ana.delete(&format!("/v1/messages/{}", message.id))
+        .await
+        .expect(204);
+    next.start(&mut socket, conversation, false).await.expect("ready");
     server.stop().await;
 }
