@@ -2,6 +2,7 @@
 
 mod clips;
 mod ingest;
+mod live;
 mod load;
 mod peer;
 mod people;
@@ -25,6 +26,7 @@ Examples:
   voxpost bench ingest                         a server of its own on a temporary data directory
   voxpost bench ingest --seconds 30 --connections 64 --dir /var/tmp --json
   voxpost bench socket --sockets 10000
+  voxpost bench live --bundled 2000 --unbundled 500 --releases 200 --live 50
   voxpost bench playback --listeners 10000 --every 10
   voxpost bench upload --tus http://127.0.0.1:1081/files --put http://127.0.0.1:8081/dav     beside other servers
   voxpost bench ingest --url http://staging.example:8080     latency and throughput; memory only of a server of its own
@@ -44,6 +46,8 @@ enum What {
     Ingest(IngestArgs),
     /// Memory of idle sockets, and how long one event takes to reach them all.
     Socket(SocketArgs),
+    /// Recordings at the pace of speech: until they are durable, from letting go to playable, from mouth to ear, memory.
+    Live(LiveArgs),
     /// Resumable uploads of several sizes: throughput, latency, processor time, memory; beside other servers.
     Upload(UploadArgs),
     /// Reports of where listeners are, their latency, and the events that they cause.
@@ -134,6 +138,37 @@ struct PlaybackArgs {
 }
 
 #[derive(Args)]
+struct LiveArgs {
+    /// How many record at the same time with one message each 100 ms; 0 leaves this out.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=20_000), value_name = "N")]
+    bundled: u32,
+
+    /// How many with one message for each packet of 20 ms.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=20_000), value_name = "N")]
+    unbundled: u32,
+
+    /// How many record messages of the lengths below, one after the other.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=20_000), value_name = "N")]
+    releases: u32,
+
+    /// How long these are, in seconds; they take turns among the recordings. The longest is how long this takes.
+    #[arg(long, value_delimiter = ',', default_values_t = [5, 60, 300],
+        value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S,…")]
+    lengths: Vec<u32>,
+
+    /// How many record live with a listener each.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=20_000), value_name = "N")]
+    live: u32,
+
+    /// How long the other loads last.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1000), value_name = "S")]
+    seconds: u64,
+
+    #[command(flatten)]
+    subject: SubjectArgs,
+}
+
+#[derive(Args)]
 struct UploadArgs {
     /// Sizes of the files, in bytes.
     #[arg(long, value_delimiter = ',', default_values_t = [256 << 10, 1 << 20, 100 << 20],
@@ -177,6 +212,7 @@ pub(crate) async fn run(args: &BenchArgs, screen: &mut Screen) -> Result<(), Fai
     match &args.what {
         What::Ingest(args) => ingest::run(args, screen).await,
         What::Socket(args) => sockets::run(args, screen).await,
+        What::Live(args) => live::run(args, screen).await,
         What::Upload(args) => upload::run(args, screen).await,
         What::Playback(args) => playback::run(args, screen).await,
     }

@@ -20,11 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A generator is one address and a few people in a great hurry, which is what limits are there to slow down; and a log line
 /// for each request would measure the terminal. Flags after `--` win over these.
-const UNLIMITED: [(&str, &str); 6] = [
+const UNLIMITED: [(&str, &str); 7] = [
     ("VOXPOST_RATE_SIGN_UPS", "0"),
     ("VOXPOST_RATE_FAILED_LOGINS", "0"),
     ("VOXPOST_RATE_REQUESTS", "0"),
     ("VOXPOST_RATE_MESSAGES", "0"),
+    ("VOXPOST_RATE_LIVE_PACKETS", "0"),
     ("VOXPOST_MAX_SOCKETS_PER_USER", "0"),
     ("VOXPOST_LOG", "warn"),
 ];

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 use voxpost_proto::ErrorCode;
 use voxpost_proto::api::Message;
-use voxpost_testkit::{Encoded, Person, Proxy, Recorder, Socket, eventually};
+use voxpost_testkit::{Encoded, Person, Proxy, Recorder, Socket, eventually, try_exchange};
 
 use super::{holds, record};
 use crate::{Dice, options, soak};
@@ -25,7 +26,11 @@ async fn back(ana: &Person, recorder: &mut Recorder, packets: usize) -> Result<S
                 assert_eq!(problem.code, ErrorCode::RecordingFinished);
                 assert_eq!(problem.packets, Some(packets as u32));
                 let path = format!("/v1/messages/{}", recorder.message_id);
-                return Err(Box::new(ana.get(&path).await.expect(200).json()));
+                let message = eventually("the message over the same network", || async {
+                    let answer = try_exchange(ana.request(Method::GET, &path)).await.ok()?;
+                    Some(answer.expect(200).json())
+                });
+                return Err(Box::new(message.await));
             }
         }
     }
