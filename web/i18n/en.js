@@ -99,6 +99,15 @@ export default {
     "Browsers give the microphone only to https pages and to localhost. This page came over plain http, so you can listen and send audio files, but not record.",
   "recorder.insecure_how": "Whoever runs this server can start it with: voxpost serve --tls self-signed. Then open the https address that it prints.",
 
+  "recorder.live": "Be heard live",
+  "recorder.live_on": "Others hear you while you speak",
+  "recorder.live_off": "Others hear you once you have sent it",
+  "recorder.not_live": "This browser sends a recording as a file: not live, and not at once.",
+  "recorder.as_file": "This browser cannot send sound while it is recorded. It is sent as a file afterwards.",
+  "recorder.silent": "Nothing comes from the microphone",
+  "recorder.quiet": "Very quiet: come closer",
+  "recorder.clipping": "Too loud: the sound is distorted",
+
   "draft.unsent": "You have an unsent recording",
   "draft.unsent_time": "You have an unsent recording ({duration})",
   "draft.send": "Send",
@@ -199,5 +208,7 @@ export default {
   "error.internal": "Something broke on the server. Try again.",
   "error.unavailable": "The server is busy. Try again in a moment.",
   "error.storage_full": "The server's disk is full. Your recording is kept here.",
+  "error.recording_finished": "The recording was ended by the server. What it had is sent.",
+  "error.recording_incomplete": "A part of the recording did not arrive. Try again.",
   "error.unknown": "Something went wrong ({code}).",
 };

@@ -98,6 +98,15 @@ export default {
   "recorder.insecure_text": "浏览器只允许 https 页面和 localhost 使用麦克风。此页面通过普通 http 打开，因此可以收听和发送音频文件，但不能录音。",
   "recorder.insecure_how": "服务器管理者可以这样启动：voxpost serve --tls self-signed，然后打开它显示的 https 地址。",
 
+  "recorder.live": "实时播出",
+  "recorder.live_on": "您说话时，对方就能听到",
+  "recorder.live_off": "发送之后，对方才能听到",
+  "recorder.not_live": "此浏览器将录音作为文件发送：不是实时，也不会立即送达。",
+  "recorder.as_file": "此浏览器无法边录边传，录完后将作为文件发送。",
+  "recorder.silent": "麦克风没有声音",
+  "recorder.quiet": "声音很小，请靠近一些",
+  "recorder.clipping": "声音太大，已失真",
+
   "draft.unsent": "你有一条未发送的录音",
   "draft.unsent_time": "你有一条未发送的录音（{duration}）",
   "draft.send": "发送",
@@ -195,5 +204,7 @@ export default {
   "error.internal": "服务器出错，请重试。",
   "error.unavailable": "服务器繁忙，请稍后重试。",
   "error.storage_full": "服务器磁盘已满，你的录音保存在本机。",
+  "error.recording_finished": "服务器已结束此录音，已收到的部分已发送。",
+  "error.recording_incomplete": "录音的一部分没有送达，请重试。",
   "error.unknown": "出错了（{code}）。",
 };

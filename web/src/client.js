@@ -2,6 +2,7 @@ import { Api, ApiError } from "./api.js";
 import { backoff } from "./backoff.js";
 import { uuid } from "./dom.js";
 import { errorText } from "./i18n.js";
+import { Recordings } from "./live/recordings.js";
 import { Listening } from "./playback/listening.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
@@ -37,9 +38,19 @@ export class Client extends EventTarget {
   socket = new Socket();
   typing = new Typing();
   #delivery = new Delivery(() => this.api.token ?? "");
+  recordings = new Recordings({
+    token: () => this.api.token ?? "",
+    keep: (clientId, index, piece) => void this.outbox.addPiece(clientId, index, piece),
+    opened: (clientId, messageId) => void this.outbox.noteMessage(clientId, messageId),
+    fetchMessage: (id) => this.api.message(id),
+    deleteMessage: (id) => this.api.deleteMessage(id),
+    left: ({ live: _, ...entry }, rest) =>
+      void this.outbox.attach({ ...entry, client_id: uuid(), type: rest.type, filename: "voice.ogg", upload: null }, rest),
+  });
   outbox = new Outbox({
     storage: new Journal(),
-    send: (item, hooks) => this.#whileSignedIn(this.#delivery.send(item, hooks)),
+    send: (item, hooks) => this.#whileSignedIn(item.entry.live ? this.recordings.send(item, hooks) : this.#delivery.send(item, hooks)),
+    drop: (entry) => void this.recordings.discard(entry),
     end: (url) => this.#delivery.end(url),
     fetchMessage: (id) => this.api.message(id),
     wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -264,6 +275,7 @@ export class Client extends EventTarget {
     this.me = null;
     this.socket.stop();
     this.outbox.leave();
+    this.recordings.leave();
     this.#read.clear();
     this.store.clear();
   }

@@ -25,6 +25,10 @@ export function limitMs(maxDurationMs) {
   return maxDurationMs - Math.min(2000, maxDurationMs / 10);
 }
 
+/** Asks for the microphone. Rejects with the DOMException of `getUserMedia` when there is none. */
+export const microphone = () =>
+  navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
+
 /**
  * One recording from the microphone. Owns the stream, the meter and the MediaRecorder, and lets go of all of them at its
  * end. Events: `piece` (a Blob, about every second), `tick` (the level 0..1), `limit` (the longest time is reached),
@@ -73,9 +77,7 @@ export class Recorder extends EventTarget {
 
   /** Asks for the microphone and starts. Rejects with the DOMException of `getUserMedia` when there is none. */
   async start() {
-    this.#stream = await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    });
+    this.#stream = await microphone();
     if (this.#ended) return this.#release();
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     this.#recorder = new MediaRecorder(this.#stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });

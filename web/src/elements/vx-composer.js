@@ -2,6 +2,7 @@ import { h, fill, make, svg, uuid } from "../dom.js";
 import { stopwatch } from "../format.js";
 import { errorText, t } from "../i18n.js";
 import { icon } from "../icons.js";
+import { LiveRecorder, canRecordLive } from "../live/recorder.js";
 import { Recorder, canRecord, extension, limitMs } from "../recorder.js";
 import { REPEAT_MS } from "../typing.js";
 import { FULL_SCALE, barPath } from "../waveform.js";
@@ -20,6 +21,8 @@ const CANCEL_PX = 90;
 const WARN_MS = 10_000;
 /** Room that one bar of the meter takes. */
 const METER_PX = 8;
+/** Whether one wants to be heard while one speaks, where that is allowed. */
+const LIVE = "voxpost.live";
 
 /**
  * The bar under a conversation. Hold the microphone to talk, or press it once to record with free hands; Escape or a drag
@@ -27,7 +30,7 @@ const METER_PX = 8;
  */
 export class VxComposer extends VxElement {
   conversationId = "";
-  /** @type {Recorder | null} */
+  /** @type {Recorder | LiveRecorder | null} */
   #recorder = null;
   /** @type {Entry | null} */
   #entry = null;
@@ -48,6 +51,12 @@ export class VxComposer extends VxElement {
   #clock = h("span", { class: "stopwatch", role: "timer" });
   #meter = svg("path", {});
   #picture = svg("svg", { preserveAspectRatio: "none", class: "meter", "aria-hidden": "true" }, this.#meter);
+  #wantsLive = localStorage.getItem(LIVE) === "on";
+  /** Recordings go up packet by packet, if this browser can do that. */
+  #packets = false;
+  /** @type {import("../live/verdict.js").Verdict} */
+  #verdict = "good";
+  #liveButton = h("button", { type: "button", class: "quiet live", onclick: () => this.#toggleLive() }, icon("live"));
   #warning = h("span", { class: "warning", role: "status" });
   #pause = h("button", { type: "button", class: "quiet pause" });
 
@@ -67,10 +76,27 @@ export class VxComposer extends VxElement {
     this.#mic.addEventListener("click", (event) => event.detail === 0 && this.#begin("free"), signal);
     this.#pause.addEventListener("click", () => this.#togglePause(), signal);
     addEventListener("keydown", (event) => event.key === "Escape" && this.#escape(), signal);
-    addEventListener("pagehide", () => this.#recorder?.flush(), signal);
+    addEventListener("pagehide", () => this.#keepNow(), signal);
     on(this.client.store, "conversation", scope, (id) => id === this.conversationId && this.#mode === "idle" && this.#render());
     this.#mic.setAttribute("aria-label", t("recorder.record"));
+    on(this.client.recordings, "ended", scope, (clientId) => clientId === this.#entry?.client_id && this.#finish("queued"));
     this.#render();
+    canRecordLive().then((can) => {
+      this.#packets = can;
+      this.#render();
+    });
+  }
+
+  #toggleLive() {
+    this.#wantsLive = !this.#wantsLive;
+    localStorage.setItem(LIVE, this.#wantsLive ? "on" : "off");
+    this.#render();
+  }
+
+  /** @param {import("../live/verdict.js").Verdict} verdict */
+  #judge(verdict) {
+    this.#verdict = verdict;
+    this.#warn();
   }
 
   disconnectedCallback() {
@@ -105,28 +131,53 @@ export class VxComposer extends VxElement {
     this.#levels = [];
     this.#clock.textContent = stopwatch(0);
     this.style.setProperty("--drag", "0px");
-    const recorder = new Recorder(limitMs(this.client.config?.max_duration_ms ?? 3_600_000));
+    const most = limitMs(this.client.config?.max_duration_ms ?? 3_600_000);
+    const recorder = this.#packets ? new LiveRecorder(most) : new Recorder(most);
     this.#recorder = recorder;
     try {
       await recorder.start();
     } catch (error) {
-      return this.#refused(/** @type {DOMException} */ (error));
+      return this.#refused(/** @type {DOMException} */ (error), recorder);
     }
     if (this.#recorder !== recorder) return;
     this.#mode = this.#wanted;
     this.#entry = this.#newEntry(recorder.type, `voice.${extension(recorder.type)}`);
+    if (recorder instanceof LiveRecorder) this.#beginLive(recorder, this.#entry);
     this.client.outbox.begin(this.#entry);
     const pieces = this.#keepPieces(this.#entry.client_id);
     recorder.addEventListener("piece", (event) => pieces(/** @type {CustomEvent} */ (event).detail));
+    recorder.addEventListener("verdict", (event) => this.#judge(/** @type {CustomEvent} */ (event).detail));
     recorder.addEventListener("tick", (event) => this.#recorder === recorder && this.#tick(/** @type {CustomEvent} */ (event).detail));
     recorder.addEventListener("limit", () => this.#limit());
     recorder.addEventListener("lost", () => this.#lost());
     this.#render();
   }
 
-  /** @param {DOMException} error */
-  #refused(error) {
+  /** Its packets go up while it is made. @param {LiveRecorder} recorder @param {Entry} entry */
+  #beginLive(recorder, entry) {
+    const { recordings } = this.client;
+    const { client_id } = entry;
+    entry.live = { live: this.#isLive };
+    recordings.begin(entry);
+    recorder.step = () => recordings.step(client_id);
+    recorder.addEventListener("packet", (event) => recordings.push(client_id, /** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** Others hear it while it is spoken: the conversation allows it, and its maker wants it. */
+  get #isLive() {
+    return this.#packets && this.#wantsLive && (this.client.store.conversation(this.conversationId)?.live ?? false);
+  }
+
+  /** @param {DOMException} error @param {Recorder | LiveRecorder} recorder */
+  #refused(error, recorder) {
+    if (this.#recorder !== recorder) return;
     this.#reset();
+    if (recorder instanceof LiveRecorder && !["NotAllowedError", "NotFoundError", "NotReadableError"].includes(error.name)) {
+      // This browser cannot do it after all.
+      this.#packets = false;
+      this.client.notify({ text: t("recorder.as_file") });
+      return void this.#begin(this.#wanted);
+    }
     if (error.name === "NotAllowedError") tellDialog(t("recorder.denied_title"), t("recorder.denied_text"));
     else tellDialog(t("recorder.missing_title"), t("recorder.missing_text"));
   }
@@ -160,19 +211,31 @@ export class VxComposer extends VxElement {
     return (/** @type {Blob} */ piece) => this.client.outbox.addPiece(clientId, index++, piece);
   }
 
+  /** The page may be about to go. */
+  #keepNow() {
+    if (this.#recorder instanceof Recorder) this.#recorder.flush();
+    else if (this.#entry) this.client.recordings.flush(this.#entry.client_id);
+  }
+
   /** @param {number} level */
   #tick(level) {
-    const recorder = /** @type {Recorder} */ (this.#recorder);
+    const recorder = /** @type {Recorder | LiveRecorder} */ (this.#recorder);
     this.#levels.push(Math.round(level * FULL_SCALE));
     this.#drawMeter();
     this.#clock.textContent = stopwatch(recorder.elapsed_ms);
-    const left = recorder.left_ms;
-    const warning = left < WARN_MS ? t("recorder.warning", { count: Math.max(0, Math.ceil(left / 1000)) }) : "";
-    if (this.#warning.textContent !== warning) this.#warning.textContent = warning;
+    this.#warn();
     if (performance.now() - this.#typed > REPEAT_MS) {
       this.#typed = performance.now();
       this.client.socket.send({ type: "typing", kind: "recording", conversation_id: this.conversationId });
     }
+  }
+
+  /** The time that is left comes before what is wrong with the microphone. */
+  #warn() {
+    const left = this.#recorder?.left_ms ?? Infinity;
+    const microphone = this.#verdict === "good" ? "" : t(`recorder.${this.#verdict}`);
+    const warning = left < WARN_MS ? t("recorder.warning", { count: Math.max(0, Math.ceil(left / 1000)) }) : microphone;
+    if (this.#warning.textContent !== warning) this.#warning.textContent = warning;
   }
 
   /** The newest levels, as many as there is room for, coming in from the right. */
@@ -230,7 +293,12 @@ export class VxComposer extends VxElement {
     entry.levels = recording.levels;
     entry.state = state;
     this.client.ownLevels.set(entry.client_id, recording.levels);
-    await this.client.outbox.complete({ ...entry }, recording.blob);
+    const { recordings, outbox } = this.client;
+    if ("blob" in recording) return outbox.complete({ ...entry }, recording.blob);
+    entry.live = { ...outbox.get(entry.client_id)?.entry.live, live: entry.live?.live ?? false, samples: recording.samples };
+    const blob = recordings.blob(entry.client_id);
+    if (state === "recording") recordings.rest(entry.client_id);
+    await outbox.complete({ ...entry }, blob);
   }
 
   #reset() {
@@ -239,6 +307,7 @@ export class VxComposer extends VxElement {
     this.#entry = null;
     this.#mode = "idle";
     this.#typed = -Infinity;
+    this.#verdict = "good";
     this.#warning.textContent = "";
     this.#render();
     if (focused && this.isConnected) this.#mic.focus();
@@ -277,7 +346,12 @@ export class VxComposer extends VxElement {
       icon("attach"),
     );
     const hint = t(this.#mode === "starting" ? "recorder.starting" : "recorder.hint");
-    this.#arrange(attach, h("p", { class: "hint" }, hint), this.#mic);
+    const live = this.client.store.conversation(this.conversationId)?.live && this.#packets;
+    const label = t(this.#wantsLive ? "recorder.live_on" : "recorder.live_off");
+    this.#liveButton.setAttribute("aria-pressed", String(this.#wantsLive));
+    this.#liveButton.setAttribute("aria-label", t("recorder.live"));
+    this.#liveButton.title = label;
+    this.#arrange(attach, h("p", { class: "hint" }, this.#packets ? hint : `${hint} ${t("recorder.not_live")}`), live ? this.#liveButton : null, this.#mic);
   }
 
   #renderRecording() {

@@ -22,6 +22,8 @@ import { Database } from "../idb.js";
  * @property {number[]} levels        for the picture until the server's waveform arrives, 0..1024
  * @property {string} created_at
  * @property {Begun | null} [upload]  the upload that was begun for it at the server
+ * @property {{ live: boolean, samples?: number, message_id?: string }} [live]  a recording that goes up packet by packet: whether
+ *   others hear it meanwhile, its sound at 48 kHz once it is complete, and what the server calls it
  *
  * @typedef {{ url: string, offset: number }} Begun   `offset`: bytes that the server has acknowledged
  */

@@ -37,6 +37,7 @@ import { Rate } from "./rate.js";
  * @property {Storage} storage
  * @property {(item: Item, hooks: Hooks) => Promise<Message | { id: string, state: "processing" }>} send
  * @property {(url: string) => Promise<void>} end     an upload that was begun and is not wanted any more
+ * @property {(entry: Entry) => void} [drop]          a recording that the server may have a part of, and that is not wanted any more
  * @property {(id: string) => Promise<Message>} fetchMessage
  * @property {(ms: number) => Promise<void>} wait
  * @property {() => number} now                       ms on a clock that only goes forward
@@ -153,6 +154,15 @@ export class Outbox extends EventTarget {
     if (this.#items.has(client_id)) await this.#deliver(client_id);
   }
 
+  /** What the server calls a recording that goes up packet by packet. @param {string} clientId @param {string} messageId */
+  async noteMessage(clientId, messageId) {
+    const item = this.#items.get(clientId);
+    if (!item?.entry.live || item.entry.live.message_id === messageId) return;
+    const live = { ...item.entry.live, message_id: messageId };
+    item.entry = { ...item.entry, live };
+    await this.#means.storage.note(clientId, { live }).catch(() => {});
+  }
+
   /** Its maker says: send it (again). @param {string} clientId */
   async sendNow(clientId) {
     const item = this.#items.get(clientId);
@@ -180,7 +190,9 @@ export class Outbox extends EventTarget {
 
   /** Its maker does not want it any more, here or at the server. @param {string} clientId */
   async discard(clientId) {
-    const begun = this.#items.get(clientId)?.entry.upload;
+    const entry = this.#items.get(clientId)?.entry;
+    const begun = entry?.upload;
+    if (entry?.live) this.#means.drop?.(entry);
     if (!this.#stop(clientId, "cancelled") && begun) this.#means.end(begun.url);
     await this.#forget(clientId);
   }

@@ -26,6 +26,13 @@ const arrive = async () => {
   return [ana, ben];
 };
 
+/** Their browser has no WebCodecs: recordings go up as files. @param {Person} person */
+async function sendsFiles({ context, page }) {
+  await context.addInitScript(() => void delete (/** @type {any} */ (globalThis).AudioEncoder));
+  await page.reload();
+  await page.getByText("not live, and not at once").waitFor();
+}
+
 /** Pieces of sound that are in IndexedDB. @param {Person} person */
 const storedPieces = ({ page }) =>
   page.evaluate(
@@ -41,6 +48,7 @@ const storedPieces = ({ page }) =>
 
 test("a recording that could not be sent is kept, and a retry gives exactly one message", async () => {
   const [ana, ben] = await arrive();
+  await sendsFiles(ana);
   ana.expects(/ERR_FAILED/);
   await ana.page.route(UPLOAD, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
   await ana.says(1200);
@@ -58,6 +66,7 @@ test("a recording that could not be sent is kept, and a retry gives exactly one 
 
 test("when only the answer is lost, the repeated upload is the same message", async () => {
   const [ana, ben] = await arrive();
+  await sendsFiles(ana);
   ana.expects(/ERR_FAILED/);
   let lost = 0;
   await ana.page.route(UPLOAD, async (route) => {
@@ -107,6 +116,7 @@ test("an unsent recording can be discarded, and stays away", async () => {
 
 test("what was sent without a network goes out by itself when the network is back, also after a reload", async () => {
   const [ana, ben] = await arrive();
+  await sendsFiles(ana);
   ana.expects(/ERR_FAILED/);
   await ana.page.route(UPLOAD, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
   await ana.says(1000);
