@@ -122,6 +122,10 @@ fn describe() {
         "voxpost_store_request_seconds",
         "Time of one attempt, by operation"
     );
+    describe_histogram!(
+        "voxpost_live_flush_seconds",
+        "Time to make packets of up to 256 recordings durable"
+    );
     describe_gauge!(
         "voxpost_store_requests_waiting",
         "Requests to the object store that wait for their turn"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::recording::{Packet, Recording};
@@ -15,8 +16,11 @@ use crate::store::messages::{self, Published};
 use crate::store::recordings::{self, LogRow};
 use crate::store::{Conn, StoreError};
 
-/// How long packets wait for others to share their commit.
+/// From one flush to the next: how long packets may wait for others to share their commit.
 const RHYTHM: Duration = Duration::from_millis(60);
+
+/// Recordings in one transaction. More share an fsync, and all of them wait for the last.
+const TOGETHER: usize = 256;
 
 /// After a write that failed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -44,26 +48,58 @@ enum Outcome {
 }
 
 pub(super) async fn run(app: App) {
+    let mut next = Instant::now();
     loop {
         app.recordings.work.notified().await;
         tokio::select! {
-            () = tokio::time::sleep(RHYTHM) => {}
+            () = sleep_until(next) => {}
             () = app.recordings.urgent.notified() => {}
         }
+        // From beginning to beginning: who has much to write does not wait in addition.
+        next = Instant::now() + RHYTHM;
         if let Err(error) = flush(&app).await {
             tracing::warn!(
                 code = error.code().as_str(),
                 "packets of recordings wait: they could not be written"
             );
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
             app.recordings.work.notify_one();
         }
     }
 }
 
+/// Writes what all recordings have, some of them at a time; what is written is told while the next are.
 async fn flush(app: &App) -> ApiResult<()> {
+    let dirty = app.recordings.take_dirty();
+    let mut settling = Vec::new();
+    let mut flushed = Ok(());
+    for recordings in dirty.chunks(TOGETHER) {
+        if flushed.is_err() {
+            recordings
+                .iter()
+                .for_each(|recording| app.recordings.put_dirty(Arc::clone(recording)));
+            continue;
+        }
+        match write_some(app, recordings).await {
+            Ok(done) => {
+                let owner = app.clone();
+                settling.push(tokio::task::spawn_blocking(move || settle(&owner, done)));
+            }
+            Err(error) => flushed = Err(error),
+        }
+    }
+    for settled in settling {
+        for recording in settled.await.map_err(ApiError::internal)? {
+            finish::at_limit(app, recording);
+        }
+    }
+    flushed
+}
+
+/// One transaction, and one fsync, for some recordings.
+async fn write_some(app: &App, recordings: &[Arc<Recording>]) -> ApiResult<Vec<(Part, Outcome)>> {
     let (mut parts, mut jobs) = (Vec::new(), Vec::new());
-    for recording in app.recordings.take_dirty() {
+    for recording in recordings {
         let Some((packets, rows)) = recording.begin_flush() else {
             continue;
         };
@@ -72,23 +108,20 @@ async fn flush(app: &App) -> ApiResult<()> {
             rows,
             publish: recording.live && !recording.lock().published,
         });
-        parts.push(Part { recording, packets });
+        parts.push(Part {
+            recording: Arc::clone(recording),
+            packets,
+        });
     }
     if parts.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let node = app.recordings.node;
+    let began = Instant::now();
     let written: ApiResult<Vec<Outcome>> = app.store.write(move |c| write(c, node, jobs)).await;
+    metrics::histogram!("voxpost_live_flush_seconds").record(began.elapsed());
     match written {
-        Ok(outcomes) => {
-            let done = parts.into_iter().zip(outcomes).collect();
-            let owner = app.clone();
-            let settled = tokio::task::spawn_blocking(move || settle(&owner, done)).await;
-            for recording in settled.map_err(ApiError::internal)? {
-                finish::at_limit(app, recording);
-            }
-            Ok(())
-        }
+        Ok(outcomes) => Ok(parts.into_iter().zip(outcomes).collect()),
         Err(error) => {
             for part in parts {
                 part.recording.undo_flush(part.packets, error.clone());
@@ -101,21 +134,24 @@ async fn flush(app: &App) -> ApiResult<()> {
 
 fn write(c: &mut Conn, node: Uuid, jobs: Vec<Job>) -> BoxFuture<'_, ApiResult<Vec<Outcome>>> {
     Box::pin(async move {
+        let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+        let open = recordings::appendable(c, node, &ids).await?;
+        let rows: Vec<(Uuid, &LogRow)> = jobs
+            .iter()
+            .filter(|job| open.contains(&job.id))
+            .flat_map(|job| job.rows.iter().map(|row| (job.id, row)))
+            .collect();
+        recordings::append(c, &rows).await.map_err(StoreError::from)?;
         let now = clock::now();
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in &jobs {
-            if !recordings::may_append(c, job.id, node).await? {
-                outcomes.push(Outcome::Gone);
-                continue;
-            }
-            for row in &job.rows {
-                recordings::append(c, job.id, row)
-                    .await
-                    .map_err(StoreError::from)?;
-            }
-            let published =
-                job.publish && matches!(messages::publish_live(c, job.id, now).await?, Published::At(_));
-            outcomes.push(Outcome::Written { published });
+            outcomes.push(if open.contains(&job.id) {
+                let published =
+                    job.publish && matches!(messages::publish_live(c, job.id, now).await?, Published::At(_));
+                Outcome::Written { published }
+            } else {
+                Outcome::Gone
+            });
         }
         Ok(outcomes)
     })

@@ -1,10 +1,16 @@
 //! Recordings and their log of packets.
 
-use sqlx::FromRow;
+use std::collections::HashSet;
+
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 use uuid::Uuid;
 use voxpost_proto::Timestamp;
 
 use super::Conn;
+
+/// Rows in one statement: each statement is a way to the thread of the database and back, and a flush of thousands of
+/// recordings would be made of little else.
+const TOGETHER: usize = 64;
 
 /// A row of `recordings`.
 #[derive(Clone, Debug, FromRow)]
@@ -167,29 +173,44 @@ pub(crate) async fn make_draft(
     Ok(done.rows_affected() == 1)
 }
 
-/// Whether `node` may append to a recording.
-pub(crate) async fn may_append(c: &mut Conn, message_id: Uuid, node: Uuid) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM recordings WHERE message_id = $1 AND node = $2 AND state = 'recording')",
-    )
-    .bind(message_id)
-    .bind(node)
-    .fetch_one(c)
-    .await
+/// Those of the recordings that `node` may append to.
+pub(crate) async fn appendable(c: &mut Conn, node: Uuid, ids: &[Uuid]) -> sqlx::Result<HashSet<Uuid>> {
+    let mut found = HashSet::with_capacity(ids.len());
+    for ids in ids.chunks(TOGETHER) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT message_id FROM recordings WHERE state = 'recording' AND node = ",
+        );
+        query.push_bind(node).push(" AND message_id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id);
+        }
+        query.push(")");
+        let query = query
+            .build_query_scalar::<Uuid>()
+            .persistent(ids.len() == TOGETHER);
+        found.extend(query.fetch_all(&mut *c).await?);
+    }
+    Ok(found)
 }
 
-pub(crate) async fn append(c: &mut Conn, message_id: Uuid, row: &LogRow) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO recording_log (message_id, first_sequence, packet_count, samples, packets)
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(message_id)
-    .bind(row.first_sequence)
-    .bind(row.packet_count)
-    .bind(row.samples)
-    .bind(&row.packets)
-    .execute(c)
-    .await?;
+/// Appends rows to the logs of any recordings.
+pub(crate) async fn append(c: &mut Conn, rows: &[(Uuid, &LogRow)]) -> sqlx::Result<()> {
+    for rows in rows.chunks(TOGETHER) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO recording_log (message_id, first_sequence, packet_count, samples, packets) ",
+        );
+        query.push_values(rows, |mut values, (id, row)| {
+            values
+                .push_bind(*id)
+                .push_bind(row.first_sequence)
+                .push_bind(row.packet_count)
+                .push_bind(row.samples)
+                .push_bind(row.packets.as_slice());
+        });
+        let query = query.build().persistent(rows.len() == TOGETHER);
+        query.execute(&mut *c).await?;
+    }
     Ok(())
 }
 

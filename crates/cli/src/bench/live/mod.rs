@@ -25,8 +25,8 @@ use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::stats::{Latencies, Summary};
 
-/// Recordings of one person, which the server bounds.
-const EACH: usize = 200;
+/// Recordings of one person, each on a device of its own. How a recording gets on is told to all devices of its sender.
+const EACH: usize = 4;
 
 /// What a bundle holds, in packets: 100 ms.
 const BUNDLE: u32 = 5;
