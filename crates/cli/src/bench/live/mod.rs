@@ -289,9 +289,6 @@ async fn all_let_go(
     for (number, socket) in sockets.into_iter().enumerate() {
         let seconds = args.lengths[number % args.lengths.len()];
         let mut line = Line::open(socket, speech, scene.conversation(number), false).await?;
-        let mut wire = Wire::connect(scene.subject.authority())
-            .await
-            .map_err(Failure::other)?;
         let (authority, token) = (
             scene.subject.authority().to_owned(),
             scene.listener().token.clone(),
@@ -309,6 +306,8 @@ async fn all_let_go(
                     line.speak(BUNDLE);
                     line.send().await?;
                 }
+                // Not earlier: an idle connection is closed by the server.
+                let mut wire = Wire::connect(&authority).await.map_err(Failure::other)?;
                 line.hear(begin + last).await?;
                 line.speak(packets - line.spoken());
                 let released = Instant::now();

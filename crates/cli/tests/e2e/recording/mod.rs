@@ -544,3 +544,49 @@ async fn when_nothing_more_may_be_kept_no_recording_begins_and_one_that_goes_on_
     next.start(&mut socket, conversation, false).await.expect("ready");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_client_says_of_time_its_packets_are_kept_in_order_and_the_file_is_sound() {
+    let server = options().arg("--max-duration-ms=60000").start().await;
+    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
+    let conversation = ana.talk_to(&ben).await.id;
+    let encoded = Encoded::seconds(2.0, 440);
+    let mut socket = ana.socket().await;
+    let mut dice = Dice::new("lies about time");
+    for _ in 0..4 {
+        let mut recorder = Recorder::new(&encoded, 0);
+        recorder
+            .start(&mut socket, conversation, false)
+            .await
+            .expect("ready");
+        record(&mut recorder, &encoded);
+        // Taken apart, given other times, and sent one by one.
+        let bundle = recorder
+            .sender
+            .poll_transmit(recorder.handle, usize::MAX >> 1)
+            .expect("packets");
+        let body = BinaryMessage::parse(&bundle).expect("a bundle").body;
+        for packet in entries(body) {
+            let packet = packet.expect("a packet");
+            let lie = dice.below(usize::MAX >> 1) as u32;
+            let mut single = [&[1], &bundle[1..5], packet].concat();
+            single[9..13].copy_from_slice(&lie.to_be_bytes());
+            let frame = tokio_tungstenite::tungstenite::Message::binary(single);
+            socket.send_frame(frame).await.expect("open");
+        }
+        let message = recorder.finish(&mut socket, None, false).await.expect("ready");
+        assert!(
+            message
+                .duration_ms
+                .is_some_and(|ms| (2_000..=60_000).contains(&ms))
+        );
+        let audio = ben.audio(message.id).await.expect(200);
+        let kept = Encoded::of(&Clip { bytes: audio.body }).payloads();
+        // Fillers are a TOC byte alone (RFC 7845 §4.1); what was said is there once, in order.
+        let said: Vec<_> = kept.into_iter().filter(|packet| packet.len() > 1).collect();
+        let sent = encoded.payloads();
+        let expected: Vec<_> = sent.into_iter().filter(|packet| packet.len() > 1).collect();
+        same(&said, &expected);
+    }
+    server.stop().await;
+}
