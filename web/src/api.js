@@ -128,6 +128,11 @@ export class Api {
   /** @param {string} id @returns {Promise<{ url: string }>} */
   audioUrl = (id) => this.#call("POST", `/v1/messages/${id}/audio-url`);
 
+  /** Own recordings that were interrupted. @returns {Promise<Page<Message>>} */
+  drafts = () => this.#call("GET", "/v1/drafts");
+  /** @param {string} id @returns {Promise<Message>} */
+  finishDraft = (id) => this.#call("POST", `/v1/messages/${id}/finish`);
+
   /** Where oneself is in a message. @param {string} id @returns {Promise<Playback>} */
   playback = (id) => this.#call("GET", `/v1/messages/${id}/playback`);
   /** Also from a page that goes away. @param {string} id @param {Report} report @returns {Promise<PlaybackAnswer>} */

@@ -2,6 +2,7 @@ import { Api, ApiError } from "./api.js";
 import { backoff } from "./backoff.js";
 import { uuid } from "./dom.js";
 import { errorText } from "./i18n.js";
+import { Hearing } from "./live/hearing.js";
 import { Recordings } from "./live/recordings.js";
 import { Listening } from "./playback/listening.js";
 import { Socket } from "./socket.js";
@@ -30,7 +31,7 @@ const COUNT_AFTER_MS = 1000;
 
 /**
  * One person at this page: owns the connection and the state, and is what the elements talk to. Events: `session` (signed
- * in or out), `status` (of the connection), `notice` (`detail` is a Notice), `me` (own profile changed).
+ * in or out), `status` (of the connection), `notice` (`detail` is a Notice), `me` (own profile changed), `progress` (of a recording).
  */
 export class Client extends EventTarget {
   api = new Api();
@@ -46,6 +47,11 @@ export class Client extends EventTarget {
     deleteMessage: (id) => this.api.deleteMessage(id),
     left: ({ live: _, ...entry }, rest) =>
       void this.outbox.attach({ ...entry, client_id: uuid(), type: rest.type, filename: "voice.ogg", upload: null }, rest),
+  });
+  hearing = new Hearing({
+    token: () => this.api.token ?? "",
+    url: async (id) => (await this.api.audioUrl(id)).url,
+    ready: (message, position_ms) => void this.player.seek(message, position_ms).then(() => this.player.play(message)),
   });
   outbox = new Outbox({
     storage: new Journal(),
@@ -276,6 +282,7 @@ export class Client extends EventTarget {
     this.socket.stop();
     this.outbox.leave();
     this.recordings.leave();
+    this.hearing.stop();
     this.#read.clear();
     this.store.clear();
   }
@@ -339,9 +346,21 @@ export class Client extends EventTarget {
   #eventCame(event) {
     if (event.type === "typing") return this.typing.saw(event.conversation_id ?? "", event.user);
     if (event.type === "message.failed") return this.outbox.refused(event.message.client_id, event.problem.code);
-    if (event.type === "message.created") this.typing.ended(event.message.conversation_id, event.message.sender.id);
+    if (event.type === "recording.progress") return this.#recordingCame(event);
+    if (event.type.startsWith("message.") && event.message) this.hearing.saw(event.message);
+    if (event.message && event.message.state !== "recording") this.typing.ended(event.message.conversation_id, event.message.sender.id);
     if (this.#listening.apply(event)) return;
     this.store.apply(event);
+  }
+
+  /** @param {SocketEvent} event */
+  #recordingCame(event) {
+    const user = this.store.conversation(event.conversation_id ?? "")?.members.find(({ user }) => user.id === event.user_id)?.user;
+    if (user && user.id !== this.store.me) {
+      if (event.state === "recording") this.typing.saw(event.conversation_id ?? "", user);
+      else this.typing.ended(event.conversation_id ?? "", user.id);
+    }
+    this.#tell("progress", event);
   }
 
   /**

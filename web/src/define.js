@@ -4,6 +4,7 @@ import { VxComposer } from "./elements/vx-composer.js";
 import { VxConversation } from "./elements/vx-conversation.js";
 import { VxConversationList } from "./elements/vx-conversation-list.js";
 import { VxDrafts } from "./elements/vx-drafts.js";
+import { VxLive } from "./elements/vx-live.js";
 import { VxMain } from "./elements/vx-main.js";
 import { VxMessage } from "./elements/vx-message.js";
 import { VxMessageList } from "./elements/vx-message-list.js";
@@ -20,6 +21,7 @@ export function define() {
   customElements.define("vx-conversation", VxConversation);
   customElements.define("vx-conversation-list", VxConversationList);
   customElements.define("vx-drafts", VxDrafts);
+  customElements.define("vx-live", VxLive);
   customElements.define("vx-main", VxMain);
   customElements.define("vx-message", VxMessage);
   customElements.define("vx-message-list", VxMessageList);

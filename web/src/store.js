@@ -158,6 +158,8 @@ export class Store extends EventTarget {
     if (conversation && changed && held?.state === "ready" && message.state === "deleted" && !held.playback?.played) {
       this.#countPlayed(conversation, held);
     }
+    // What was heard of while it was spoken counts as a message from now on.
+    if (conversation && held?.state === "recording" && message.state === "ready") this.#tell("stale", id);
     if (conversation) this.#noteLast(conversation, message, isNew);
     else this.#tell("stale", id);
     if (changed) this.#tell("messages", id);

@@ -75,7 +75,7 @@ export class VxConversationList extends VxElement {
     if (last.state === "deleted") return h("span", { class: "preview" }, t("message.deleted"));
     const own = last.sender.id === store.me;
     const author = own ? t("list.you") : conversation.kind === "group" ? t("list.author", { name: last.sender.display_name }) : "";
-    return h("span", { class: "preview" }, author, icon("mic"), duration(last.duration_ms));
+    return h("span", { class: "preview" }, author, icon("mic"), last.state === "recording" ? t("live.now") : duration(last.duration_ms));
   }
 }
 

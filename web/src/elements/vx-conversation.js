@@ -5,6 +5,7 @@ import { conversationName, partner } from "../names.js";
 import { avatar } from "./avatar.js";
 import { onFiles } from "./file-drop.js";
 import { VxComposer } from "./vx-composer.js";
+import { mayChangeLive, openLiveSettings } from "./live-dialog.js";
 import { VxElement, on } from "./vx-element.js";
 import { openGroup } from "./group-dialog.js";
 import { VxMessageList } from "./vx-message-list.js";
@@ -38,11 +39,17 @@ export class VxConversation extends VxElement {
       { type: "button", class: "quiet", "aria-label": t("group.open"), title: t("group.open"), onclick: () => openGroup(this.client, this.conversationId) },
       icon("group"),
     );
+    const live = h(
+      "button",
+      { type: "button", class: "quiet", "aria-label": t("live.settings"), title: t("live.settings"), onclick: () => openLiveSettings(this.client, store.conversation(conversation.id) ?? conversation) },
+      icon("live"),
+    );
     fill(
       this.#header,
       back,
       avatar(name, partner(conversation, store.me)?.id ?? conversation.id, group),
       h("div", { class: "who" }, h("h1", {}, name), this.#line),
+      mayChangeLive(conversation, store.me) && live,
       group && members,
     );
     this.#renderLine();

@@ -94,6 +94,8 @@ export class VxMain extends VxElement {
 
   /** @param {Message} message */
   #announce(message) {
-    this.#heard.textContent = t("main.arrived", { name: message.sender.display_name, duration: duration(message.duration_ms) });
+    const { display_name: name } = message.sender;
+    if (message.state === "recording") this.#heard.textContent = t("conversation.recording", { name });
+    else this.#heard.textContent = t("main.arrived", { name, duration: duration(message.duration_ms) });
   }
 }

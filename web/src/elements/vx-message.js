@@ -5,6 +5,7 @@ import { icon } from "../icons.js";
 import { receipt } from "../store.js";
 import { confirmDialog } from "./dialogs.js";
 import { VxElement } from "./vx-element.js";
+import { VxLive } from "./vx-live.js";
 import { VxPlayer } from "./vx-player.js";
 
 /** @typedef {import("../types.js").Message} Message */
@@ -28,7 +29,7 @@ export class VxMessage extends VxElement {
 
   /** A newer state of the same message. @param {Message} message */
   update(message) {
-    const first = !this.#player || message.state !== this.message.state;
+    const first = !this.dataset.id || message.state !== this.message.state;
     this.message = message;
     if (first) this.#build();
     else this.#player?.update(message);
@@ -82,7 +83,8 @@ export class VxMessage extends VxElement {
     this.toggleAttribute("data-leads", this.leads);
     const named = this.leads && !this.#own && this.#conversation?.kind === "group";
     const placeholder = this.client.ownLevels.get(message.client_id ?? "") ?? null;
-    this.#player = deleted ? null : make(VxPlayer, { client: this.client, message, placeholder });
+    const live = message.state === "recording";
+    this.#player = deleted || live ? null : make(VxPlayer, { client: this.client, message, placeholder });
     delete this.#ticks.dataset.state;
     delete this.#played.dataset.known;
     fill(
@@ -91,7 +93,7 @@ export class VxMessage extends VxElement {
         "div",
         { class: "bubble" },
         named && h("div", { class: "sender" }, message.sender.display_name),
-        deleted ? h("p", { class: "tombstone" }, icon("trash"), t("message.deleted")) : this.#player,
+        deleted ? h("p", { class: "tombstone" }, icon("trash"), t("message.deleted")) : live ? make(VxLive, { client: this.client, message }) : this.#player,
         message.caption && !deleted ? h("p", { class: "caption" }, message.caption) : null,
         h(
           "div",

@@ -108,3 +108,77 @@ test("a pause is not in the recording, and one that is discarded is never a mess
   await ana.hadNoTrouble();
   await ben.hadNoTrouble();
 });
+
+/** Writes down what the page's live listener plays. @param {Person} person */
+async function tapped({ context, page }) {
+  await context.addInitScript(() => {
+    /** @type {number[]} */
+    const heard = [];
+    Object.assign(globalThis, { heard });
+    const connect = /** @type {any} */ (AudioNode.prototype.connect);
+    AudioNode.prototype.connect = function (/** @type {any[]} */ ...to) {
+      if (this instanceof AudioWorkletNode && to[0] === this.context.destination) {
+        const tap = /** @type {AudioContext} */ (this.context).createScriptProcessor(2048, 1, 1);
+        // 48 kHz → 16 kHz, in which sounds are compared.
+        tap.onaudioprocess = ({ inputBuffer }) => {
+          const samples = inputBuffer.getChannelData(0);
+          for (let i = 0; i + 2 < 2048; i += 3) heard.push((samples[i] + samples[i + 1] + samples[i + 2]) / 3);
+        };
+        connect.call(this, tap);
+        connect.call(tap, to[0]);
+      }
+      return connect.apply(this, to);
+    };
+  });
+  await page.reload();
+  await page.locator("vx-composer").waitFor();
+}
+
+test("where a conversation allows it, the other side hears it while it is spoken, and the player goes on with the stored one", async () => {
+  const [ana, ben] = await arrive();
+  await tapped(ben);
+  ben.expects(/ScriptProcessorNode/);
+  await ana.page.getByRole("button", { name: "Live listening" }).click();
+  await ana.page.getByRole("checkbox", { name: "People may be heard while they record" }).check();
+  await ana.page.getByRole("button", { name: "Close" }).click();
+  await ana.page.getByRole("button", { name: "Be heard live" }).click();
+  await ana.records(0);
+  await ben.page.getByRole("button", { name: "Listen to Ana from the start" }).click();
+  await ben.page.getByRole("button", { name: "Stop listening to Ana" }).waitFor();
+  assert.equal(await ben.page.locator("vx-message").getAttribute("data-state"), "recording");
+  const enough = 16 * (CLIP_MS + 800);
+  await ben.page.waitForFunction((wanted) => /** @type {any} */ (globalThis).heard.length > wanted, enough);
+  assert.equal(await ben.page.locator("vx-message").getAttribute("data-state"), "recording", "it was heard before it was sent");
+  await ana.sends();
+  await ben.page.locator("vx-message[data-state=ready] vx-player").waitFor();
+  const heard = Float32Array.from(await ben.page.evaluate(() => /** @type {any} */ (globalThis).heard));
+  // Catching up bends the beginning: what comes after it is compared.
+  const spoken = decode(chrome.wav).subarray(16 * 1000, 16 * CLIP_MS);
+  const { envelope } = likeness(spoken, heard);
+  assert.ok(envelope > SAME.envelope, `${envelope}`);
+  await heardAsSpoken(ben);
+  await ana.hadNoTrouble();
+  await ben.hadNoTrouble();
+});
+
+test("a recording that another device left behind is listed, can be listened to, and is sent from here", async () => {
+  const own = await startServer(["--interrupted-after-ms", "500"]);
+  const { browser } = chrome;
+  const [ana, ben] = [await Person.signsUp(browser, own.base, "Ana"), await Person.signsUp(browser, own.base, "Ben")];
+  await ana.startsWith(ben);
+  await ben.opens("Ana");
+  await ana.records(CLIP_MS);
+  const again = await ana.atAnother(browser);
+  await again.opens("Ben");
+  await ana.context.close();
+  const draft = again.page.locator(".draft");
+  await draft.getByText("An interrupted recording").waitFor();
+  await draft.getByRole("button", { name: "Listen" }).click();
+  await draft.getByRole("button", { name: "Stop" }).waitFor();
+  await draft.getByRole("button", { name: "Send" }).click();
+  await ben.sees(1);
+  await draft.waitFor({ state: "detached" });
+  await again.hadNoTrouble();
+  await ben.hadNoTrouble();
+  await own.stop();
+});
